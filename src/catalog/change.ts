@@ -1,0 +1,123 @@
+import { FaultsError, OperationError } from '../domain/errors.ts'
+import type { TenantDocument } from '../domain/tenant-document.ts'
+import type { GenerationState, TenantState } from '../domain/tenant-state.ts'
+import { type LiveTenant, readLiveTenant } from './live-tenant.ts'
+import { type CatalogPlan, planDocument } from './plan.ts'
+import type { CatalogChange, CatalogStore } from './ports.ts'
+
+/** Who changes the catalog, and why: it goes into the history. */
+export interface Authorship {
+  readonly who: string
+  readonly why: string
+  /** RFC 3339. */
+  readonly at: string
+}
+
+/** Publishes of several versions of one tenant meet here; each try reads and plans anew. */
+const activationTriesMax = 20
+
+export interface PlannedDocument extends CatalogPlan {
+  readonly document: TenantDocument
+  readonly live: LiveTenant | null
+}
+
+/** Plans a document against what is live. Throws FaultsError with every reason why it can't be made. */
+export async function planChange(
+  store: CatalogStore,
+  document: TenantDocument,
+  newSalt: () => string,
+): Promise<PlannedDocument> {
+  const live = await readLiveTenant(store, document.tenant)
+  const plan = planDocument(live, document, newSalt)
+  if (plan.faults.length > 0) throw new FaultsError(`tenant ${document.tenant}`, plan.faults)
+  return { ...plan, document, live }
+}
+
+/** Makes a planned change. Answers the new catalog revision. */
+export async function makeChange(
+  store: CatalogStore,
+  planned: PlannedDocument,
+  authorship: Authorship,
+): Promise<number> {
+  const { document, live, state, what } = planned
+  const text = JSON.stringify(document)
+  const outcome = await store.change(
+    changeOf(document, state, live?.revision ?? 0, { ...authorship, what, document: text }),
+  )
+  if (outcome.outcome === 'changed') return outcome.revision
+  if (outcome.outcome === 'issuer-taken') throw issuerTaken(document, outcome.issuer)
+  throw new OperationError(
+    `tenant ${document.tenant}: somebody changed it while this change was planned ` +
+      `(revision ${live?.revision ?? 0} → ${outcome.revision}); nothing was written, plan it again`,
+  )
+}
+
+export interface Activation {
+  readonly tenantId: string
+  readonly modelId: string
+  readonly generation: number
+  readonly entry: Omit<GenerationState, 'state' | 'activatedAt'>
+}
+
+/** Makes a loaded generation its version's active one, in one catalog change. Answers the new catalog revision. */
+export async function activateGeneration(
+  store: CatalogStore,
+  activation: Activation,
+  authorship: Authorship,
+): Promise<number> {
+  const { tenantId, modelId, generation, entry } = activation
+  for (let tries = 0; tries < activationTriesMax; tries++) {
+    const live = await readLiveTenant(store, tenantId)
+    const model = live?.document.models[modelId]
+    if (live === null || model === undefined || !model.versions.includes(entry.version))
+      throw new OperationError(
+        `${tenantId}/${modelId}/${entry.version} was deleted while it was being published; nothing was activated`,
+      )
+    const state = withActive(live.state, activation, authorship.at)
+    const what = [`activates generation ${generation} of ${modelId}/${entry.version} (${entry.rows} rows)`]
+    const history = { ...authorship, what, document: null }
+    const outcome = await store.change(changeOf(live.document, state, live.revision, history))
+    if (outcome.outcome === 'changed') return outcome.revision
+    if (outcome.outcome === 'issuer-taken') throw issuerTaken(live.document, outcome.issuer)
+  }
+  throw new OperationError(
+    `${tenantId}/${modelId}: generation ${generation} is loaded, and couldn't be activated: ` +
+      `the catalog changed ${activationTriesMax} times meanwhile; publish again`,
+  )
+}
+
+function withActive(state: TenantState, activation: Activation, at: string): TenantState {
+  const { modelId, generation, entry } = activation
+  const model = state.models[modelId]
+  if (model === undefined) throw new Error(`model ${modelId} has a document and no state`)
+  const generations: Record<string, GenerationState> = {}
+  for (const [number, other] of Object.entries(model.generations)) {
+    const replaced = other.version === entry.version && other.state === 'active'
+    generations[number] = replaced ? { ...other, state: 'previous' } : other
+  }
+  generations[generation] = { ...entry, state: 'active', activatedAt: at }
+  return { ...state, models: { ...state.models, [modelId]: { ...model, generations } } }
+}
+
+function changeOf(
+  document: TenantDocument,
+  state: TenantState,
+  expectedRevision: number,
+  history: CatalogChange['history'],
+): CatalogChange {
+  return {
+    tenantId: document.tenant,
+    expectedRevision,
+    document: JSON.stringify(document),
+    state: JSON.stringify(state),
+    issuers: document.issuers.map((issuer) => issuer.issuer),
+    history,
+  }
+}
+
+function issuerTaken(document: TenantDocument, issuer: string): FaultsError {
+  const index = document.issuers.findIndex((entry) => entry.issuer === issuer)
+  // The other tenant isn't named: one studio learns nothing about another.
+  const problem = 'belongs to another tenant; an issuer belongs to one'
+  return new FaultsError(`tenant ${document.tenant}`, [{ path: `issuers[${index}].issuer`, problem }])
+}

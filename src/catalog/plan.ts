@@ -1,0 +1,184 @@
+import diff from 'microdiff'
+import type { Allocation } from '../domain/allocation.ts'
+import { recordSchemaGrowthFaults } from '../domain/codec/record-schema.ts'
+import type { Fault } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
+import { appendAllocation, movedSlots, planAllocation } from '../domain/planner.ts'
+import type { ModelDocument, TenantDocument } from '../domain/tenant-document.ts'
+import {
+  activeGeneration,
+  type GenerationState,
+  type ModelState,
+  type TenantState,
+} from '../domain/tenant-state.ts'
+import { basisPointsOf } from '../domain/weights.ts'
+import { joinPath } from '../domain/zod-faults.ts'
+import type { LiveTenant } from './live-tenant.ts'
+
+/** What a document would change, worked out against what is live, before anything is written. */
+export interface CatalogPlan {
+  /** One line a change, for people; empty: nothing would change. */
+  readonly what: readonly string[]
+  readonly state: TenantState
+  /** Why it can't be made; nothing may be written while there is one. */
+  readonly faults: readonly Fault[]
+}
+
+/** `newSalt` is asked once for every model that is created. */
+export function planDocument(
+  live: LiveTenant | null,
+  next: TenantDocument,
+  newSalt: () => string,
+): CatalogPlan {
+  const faults: Fault[] = []
+  const what = describeDifference(live?.document ?? null, next)
+  const models: Record<string, ModelState> = { ...live?.state.models }
+  const retiredModels = new Set(live?.state.retiredModels)
+  for (const [modelId, model] of Object.entries(next.models)) {
+    const path = joinPath('models', modelId)
+    const state = models[modelId]
+    if (retiredModels.has(modelId)) {
+      faults.push({ path, problem: 'was deleted once, and an id is never used again; take another' })
+    } else if (state === undefined) {
+      models[modelId] = createModel(model, newSalt())
+    } else {
+      const changed = changeModel(state, live?.document.models[modelId] ?? model, model, path)
+      faults.push(...changed.faults)
+      what.push(...changed.what.map((line) => `${path}: ${line}`))
+      models[modelId] = changed.state
+    }
+  }
+  for (const [modelId, state] of Object.entries(models)) {
+    if (Object.hasOwn(next.models, modelId) || retiredModels.has(modelId)) continue
+    retiredModels.add(modelId)
+    models[modelId] = { ...state, generations: retireGenerations(state.generations, () => true) }
+  }
+  return { what, faults, state: { models, retiredModels: [...retiredModels] } }
+}
+
+function describeDifference(live: TenantDocument | null, next: TenantDocument): string[] {
+  if (live === null)
+    return [`creates tenant ${next.tenant} with ${Object.keys(next.models).join(', ') || 'no model'}`]
+  // microdiff takes plain objects; both sides are JSON-shaped, so a trip through JSON only drops undefined values.
+  const plain = (document: TenantDocument) => JSON.parse(JSON.stringify(document)) as Record<string, unknown>
+  return diff(plain(live), plain(next)).map((difference) => {
+    const path = joinPath('', ...difference.path)
+    if (difference.type === 'CREATE') return `+ ${path}: ${JSON.stringify(difference.value)}`
+    if (difference.type === 'REMOVE') return `- ${path}: ${JSON.stringify(difference.oldValue)}`
+    return `~ ${path}: ${JSON.stringify(difference.oldValue)} → ${JSON.stringify(difference.value)}`
+  })
+}
+
+function createModel(model: ModelDocument, salt: string): ModelState {
+  const allocation = planAllocation([], weightsOf(model))
+  return { salt, record: model.record, allocations: [allocation], generations: {}, retiredVersions: [] }
+}
+
+function changeModel(
+  state: ModelState,
+  live: ModelDocument,
+  next: ModelDocument,
+  path: string,
+): { state: ModelState; faults: readonly Fault[]; what: readonly string[] } {
+  const growth = recordSchemaGrowthFaults(state.record, next.record).map((fault) => ({
+    path: fault.path === '' ? joinPath(path, 'record') : joinPath(path, 'record', fault.path),
+    problem: fault.problem,
+  }))
+  const retired = new Set(state.retiredVersions)
+  const reused = next.versions.flatMap((id, index) =>
+    retired.has(id)
+      ? [
+          {
+            path: joinPath(path, 'versions', index),
+            problem: `"${id}" was deleted once, and an id is never used again`,
+          },
+        ]
+      : [],
+  )
+  const faults = [
+    ...growth,
+    ...reused,
+    ...keyFaults(state, live, next, path),
+    ...weightFaults(state, next, path),
+  ]
+  const gone = live.versions.filter((id) => !next.versions.includes(id))
+  const moved = planWeights(state.allocations, weightsOf(next))
+  return {
+    faults,
+    what: moved.movedSlots === null ? [] : [`${moved.movedSlots} of ${limits.slots} slots move`],
+    state: {
+      ...state,
+      record: next.record,
+      allocations: moved.allocations,
+      generations: retireGenerations(state.generations, (version) => gone.includes(version)),
+      retiredVersions: [...state.retiredVersions, ...gone],
+    },
+  }
+}
+
+/** `movedSlots` is null where the weights stay as they are. */
+function planWeights(
+  history: readonly Allocation[],
+  weights: Readonly<Record<string, number>>,
+): { allocations: Allocation[]; movedSlots: number | null } {
+  const today = history.at(-1)
+  if (today !== undefined && sameWeights(today.weights, weights))
+    return { allocations: [...history], movedSlots: null }
+  const next = planAllocation(history, weights)
+  return {
+    allocations: [...appendAllocation(history, next)],
+    movedSlots: today === undefined ? null : movedSlots(today, next),
+  }
+}
+
+/** A weight of 0 and none at all are the same. */
+function sameWeights(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
+  return [...Object.keys(a), ...Object.keys(b)].every((id) => (a[id] ?? 0) === (b[id] ?? 0))
+}
+
+/** Rows are found by the whole row key: with another number of parts, nothing that is published could be found. */
+function keyFaults(state: ModelState, live: ModelDocument, next: ModelDocument, path: string): Fault[] {
+  const published = Object.values(state.generations).some((entry) => entry.state === 'active')
+  if (!published || live.key.length === next.key.length) return []
+  return [
+    {
+      path: joinPath(path, 'key'),
+      problem: `has ${next.key.length} parts and the published tables ${live.key.length}; make a new model for another row key`,
+    },
+  ]
+}
+
+/** Before the first publish weights are free, so that a model can be set up in any order. */
+function weightFaults(state: ModelState, next: ModelDocument, path: string): Fault[] {
+  const anyTable = Object.values(state.generations).some((entry) => entry.state === 'active')
+  if (!anyTable) return []
+  const today = state.allocations.at(-1)?.weights ?? {}
+  return Object.entries(weightsOf(next)).flatMap(([id, points]) =>
+    points > (today[id] ?? 0) && activeGeneration(state, id) === null
+      ? [
+          {
+            path: joinPath(path, 'weights', id),
+            problem: `can't rise from ${(today[id] ?? 0) / 100} to ${points / 100}: "${id}" has no active table; publish it first`,
+          },
+        ]
+      : [],
+  )
+}
+
+function weightsOf(model: ModelDocument): Readonly<Record<string, number>> {
+  const weights = basisPointsOf(model.weights)
+  if ('faults' in weights) throw new Error('weights of an unchecked document')
+  return weights.basisPoints
+}
+
+function retireGenerations(
+  generations: Readonly<Record<string, GenerationState>>,
+  isGone: (version: string) => boolean,
+): Record<string, GenerationState> {
+  return Object.fromEntries(
+    Object.entries(generations).map(([generation, entry]) => [
+      generation,
+      isGone(entry.version) ? { ...entry, state: 'previous' as const } : entry,
+    ]),
+  )
+}

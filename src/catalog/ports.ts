@@ -1,0 +1,65 @@
+/** What the catalog asks of the world; `redis/catalog-store.ts` implements it. */
+
+/** A tenant as it lies in the store: texts, because the store never looks into them. */
+export interface StoredTenant {
+  readonly tenantId: string
+  /** Raised by one with every change. */
+  readonly revision: number
+  /** Random at every change: tells two changes apart that reached the same revision (a store restored from a backup). */
+  readonly token: string
+  /** The tenant's document, as JSON. */
+  readonly document: string
+  /** What only machines write, as JSON. */
+  readonly state: string
+}
+
+export interface IndexEntry {
+  readonly revision: number
+  readonly token: string
+}
+
+export interface HistoryEntry {
+  readonly revision: number
+  /** RFC 3339. */
+  readonly at: string
+  readonly who: string
+  readonly why: string
+  /** What was done, one line each, for people. */
+  readonly what: readonly string[]
+  /** The whole document where the change configured something; state changes carry only `what`. */
+  readonly document: string | null
+}
+
+export interface CatalogChange {
+  readonly tenantId: string
+  /** The revision that the change was planned against; 0 creates the tenant. */
+  readonly expectedRevision: number
+  readonly document: string
+  readonly state: string
+  /** Every `iss` that the document claims. */
+  readonly issuers: readonly string[]
+  readonly history: Omit<HistoryEntry, 'revision'>
+}
+
+export type ChangeOutcome =
+  | { readonly outcome: 'changed'; readonly revision: number; readonly token: string }
+  | { readonly outcome: 'outdated'; readonly revision: number }
+  | { readonly outcome: 'issuer-taken'; readonly issuer: string }
+
+export interface CatalogStore {
+  /** Tenant → what it stands at; one small read. */
+  index(): Promise<ReadonlyMap<string, IndexEntry>>
+  read(tenantId: string): Promise<StoredTenant | null>
+  /** Compare and set: all of it happens, or nothing. Announces what it did. */
+  change(change: CatalogChange): Promise<ChangeOutcome>
+  /** Newest first. */
+  history(tenantId: string, entriesMax: number): Promise<readonly HistoryEntry[]>
+  /** The next number of the model's one counter, from 1; never given twice. */
+  nextGeneration(tenantId: string, modelId: string): Promise<number>
+}
+
+export interface CatalogAnnouncements {
+  /** Calls back with the tenant of every change, and with null after a reconnection, when some may have been missed. */
+  subscribe(onChange: (tenantId: string | null) => void): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,219 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { FaultsError, OperationError } from './domain/errors.ts'
+import type { Settings } from './settings/schema.ts'
+
+/**
+ * `recgate <command>`: parses, and hands over to one file of commands/, which is loaded only then: DuckDB alone takes
+ * longer to load than most commands take to run.
+ *
+ * Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+ */
+
+const program = new Command('recgate')
+  .description('Serves recommendations computed beforehand, from Redis')
+  .version(packageVersion())
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false })
+  .showSuggestionAfterError(true)
+  // So that `publish --version popular` isn't read as the program's own --version.
+  .enablePositionalOptions()
+
+const configOption = () =>
+  new Option('--config <file>', 'settings as YAML or JSON; the environment wins over them')
+const jsonOption = () => new Option('--json', 'one JSON object a line, for machines').default(false)
+const whoOption = () => new Option('--who <name>', 'who does it, for the history (default: this user)')
+
+program
+  .command('demo')
+  .description(
+    'everything at once: a Redis, a sample studio, its predictions, the gateway; prints a curl line',
+  )
+  .option('--write-sample <dir>', 'leave the sample studio’s files there, for the tour')
+  .addOption(portOption('--data-port <port>', 8080))
+  .addOption(portOption('--admin-port <port>', 9090))
+  .addOption(portOption('--ops-port <port>', 9091))
+  .addHelpText('after', example('recgate demo --write-sample ./sample'))
+  .action(async (options) => (await import('./commands/demo.ts')).demo(options))
+
+program
+  .command('serve')
+  .description('the gateway')
+  .addOption(configOption())
+  .option('--planes <list>', 'which listeners to start', 'data,admin,ops')
+  .option('--development', 'trust this machine’s development key, and bind loopback only', false)
+  .addHelpText('after', example('RECGATE_REDIS_URL=redis://127.0.0.1:6379 recgate serve --development'))
+  .action(async (options) => (await import('./commands/serve.ts')).serve(options))
+
+program
+  .command('publish')
+  .description('CSV, NDJSON or Parquet → a version’s table')
+  .argument('<file...>', 'files of one kind')
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--model <id>', 'the model')
+  .requiredOption('--version <id>', 'the version whose table it becomes')
+  .option('--sql <select>', 'reshapes the rows first; the files are called input')
+  .option('--max-bad-rows <n>', 'publish without up to so many rows that do not fit', wholeNumber, 0)
+  .addOption(whoOption())
+  .option('--why <reason>', 'why, for the history', 'publish')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText(
+    'after',
+    example(
+      `recgate publish popular.csv --tenant demo-studio --model games --version popular \\
+    --sql 'SELECT player_id, [game_1, game_2] AS games FROM input'`,
+    ),
+  )
+  .action(async (files: string[], { maxBadRows, config, ...options }) => {
+    const { publishFiles } = await import('./commands/publish.ts')
+    const { sql, who } = options
+    await publishFiles(await settingsOf(config), files, { ...options, sql, who, maxBadRows })
+  })
+
+const tables = program.command('tables').description('the generations of the tables')
+tables
+  .command('list')
+  .description('every generation: state, rows, bytes, who, source')
+  .requiredOption('--tenant <id>', 'the studio')
+  .option('--model <id>', 'only this model’s')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate tables list --tenant demo-studio --model games'))
+  .action(async ({ config, tenant, model, json }) => {
+    const { listTables } = await import('./commands/tables.ts')
+    await listTables(await settingsOf(config), { tenant, model, json })
+  })
+
+const catalog = program.command('catalog').description('what is configured: one document a tenant')
+catalog
+  .command('apply')
+  .description('plans files against what is live, shows what would change, and makes it')
+  .argument('<file...>', 'tenants’ documents, YAML or JSON')
+  .option('--dry-run', 'only show', false)
+  .addOption(whoOption())
+  .option('--why <reason>', 'why, for the history', 'apply')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate catalog apply sample/tenant.yaml --why "itemcf to 50 %"'))
+  .action(async (files: string[], { config, dryRun, who, why, json }) => {
+    const { applyCatalog } = await import('./commands/catalog.ts')
+    await applyCatalog(await settingsOf(config), files, { dryRun, who, why, json })
+  })
+catalog
+  .command('check')
+  .description('finds every fault in files, without a catalog')
+  .argument('<file...>', 'tenants’ documents, YAML or JSON')
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate catalog check config/*.yaml'))
+  .action(async (files: string[], { json }) => {
+    const { checkCatalog } = await import('./commands/catalog.ts')
+    await checkCatalog(files, json)
+  })
+catalog
+  .command('show')
+  .description('all tenants, or one tenant’s document as it is live')
+  .option('--tenant <id>', 'the studio')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate catalog show --tenant demo-studio'))
+  .action(async ({ config, tenant, json }) => {
+    const { showCatalog } = await import('./commands/catalog.ts')
+    await showCatalog(await settingsOf(config), tenant, json)
+  })
+
+program
+  .command('token')
+  .description('a signed token for trying things, from this machine’s development key')
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--sub <text>', 'the player')
+  .option('--model <id...>', 'the models that it allows')
+  .option('--claim <name=value...>', 'further claims, as text')
+  .option('--lifetime <seconds>', 'valid for so long', wholeNumber, 3600)
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate token --tenant demo-studio --sub 1000001 --model games'))
+  .action(async ({ tenant, sub, model, claim, lifetime, json }) => {
+    const { issueToken } = await import('./commands/token.ts')
+    await issueToken({
+      tenant,
+      sub,
+      models: model ?? [],
+      claims: claim ?? [],
+      lifetimeSeconds: lifetime,
+      json,
+    })
+  })
+
+program
+  .command('assign')
+  .description('which version a unit gets, and why')
+  .argument('[unit...]', 'units, e.g. players')
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--model <id>', 'the model')
+  .option('--units-file <file>', 'one unit a line; - is standard input')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate assign 1000001 1000002 --tenant demo-studio --model games'))
+  .action(async (units: string[], { config, tenant, model, unitsFile, json }) => {
+    const { assignUnits } = await import('./commands/assign.ts')
+    await assignUnits(await settingsOf(config), units, { tenant, model, unitsFile, json })
+  })
+
+program
+  .command('decode')
+  .description('a packed body as JSON')
+  .argument('[file]', 'the body; - is standard input', '-')
+  .option('--tenant <id>', 'the studio, for the record schema that is live')
+  .requiredOption('--model <id>', 'the model')
+  .option('--document <file>', 'take the record schema from this file instead')
+  .option('--hex <digits>', 'the body as hexadecimal digits')
+  .addOption(configOption())
+  .addHelpText('after', example('recgate decode --document sample/tenant.yaml --model games --hex 0180…'))
+  .action(async (file: string, { config, tenant, model, document, hex }) => {
+    const { decodeBody } = await import('./commands/decode.ts')
+    const { loadSettings } = await import('./settings/load.ts')
+    const settings = () => loadSettings(process.env, config)
+    await decodeBody(file, { tenant, model, documentFile: document, hex, settings })
+  })
+
+async function settingsOf(config: string | undefined): Promise<Settings> {
+  const { loadSettings } = await import('./settings/load.ts')
+  return loadSettings(process.env, config)
+}
+
+function wholeNumber(text: string): number {
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be a whole number.')
+}
+
+function portOption(flags: string, port: number): Option {
+  return new Option(flags, 'on 127.0.0.1').default(port).argParser(wholeNumber)
+}
+
+function example(line: string): string {
+  return `\nExample:\n  ${line}\n`
+}
+
+function packageVersion(): string {
+  return (createRequire(import.meta.url)('../package.json') as { version: string }).version
+}
+
+async function main(): Promise<number> {
+  try {
+    await program.parseAsync()
+    return 0
+  } catch (error) {
+    // Commander has printed its own; help and version are errors to it, too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (error instanceof FaultsError || error instanceof OperationError) {
+      process.stderr.write(`${error.message}\n`)
+      return error instanceof FaultsError && error.subject.startsWith('settings') ? 2 : 1
+    }
+    process.stderr.write(`${(error as Error).stack}\n`)
+    return 1
+  }
+}
+
+const exitCode = await main()
+if (exitCode !== 0) process.exit(exitCode)

@@ -1,0 +1,60 @@
+import { composeGateway, type Gateway, type Plane, planes } from '../compose.ts'
+import { FaultsError } from '../domain/errors.ts'
+import { defaultDevelopmentKeyPath, loadDevelopmentKey } from '../jwt/development-key.ts'
+import { loadSettings, resolveSecrets } from '../settings/load.ts'
+import type { Settings } from '../settings/schema.ts'
+import { createLog } from './output.ts'
+
+export interface ServeOptions {
+  readonly config: string | undefined
+  readonly planes: string
+  readonly development: boolean
+}
+
+/** `recgate serve`: the gateway, until SIGTERM or SIGINT. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const loaded = loadSettings(process.env, options.config)
+  const settings = options.development ? onLoopback(loaded) : loaded
+  const resolveSecret = resolveSecrets(settings, process.env)
+  const chosen = parsePlanes(options.planes)
+  const log = createLog(settings.logLevel)
+  const developmentKey = options.development
+    ? await loadDevelopmentKey(defaultDevelopmentKeyPath(process.env))
+    : null
+  if (developmentKey !== null)
+    log.warn('development: tokens of this machine’s development key are trusted; bound to loopback')
+  const gateway = composeGateway({ settings, resolveSecret, planes: chosen, developmentKey, log })
+  const addresses = await gateway.start()
+  log.info(addresses, 'listening')
+  stopOnSignal(gateway, () => log.info('stopped'))
+}
+
+/** The first signal drains; a second one ends at once. */
+export function stopOnSignal(gateway: Gateway, stopped: () => void): void {
+  let stopping = false
+  const stop = () => {
+    if (stopping) process.exit(1)
+    stopping = true
+    void gateway.stop().then(() => {
+      stopped()
+      process.exit(0)
+    })
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function onLoopback(settings: Settings): Settings {
+  const local = ({ port }: { port: number }) => ({ host: '127.0.0.1', port })
+  return { ...settings, data: local(settings.data), admin: local(settings.admin), ops: local(settings.ops) }
+}
+
+function parsePlanes(text: string): Plane[] {
+  const names = text.split(',').map((name) => name.trim())
+  const unknown = names.filter((name) => !(planes as readonly string[]).includes(name))
+  if (unknown.length > 0 || names.length === 0)
+    throw new FaultsError('settings (command line)', [
+      { path: `--planes ${unknown.join(', ')}`, problem: `is no plane; there are ${planes.join(', ')}` },
+    ])
+  return planes.filter((plane) => names.includes(plane))
+}

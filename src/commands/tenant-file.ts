@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises'
+import { LineCounter, parseDocument } from 'yaml'
+import { type Fault, FaultsError, OperationError } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
+import { checkTenantDocument, type TenantDocument } from '../domain/tenant-document.ts'
+import { createIssuers } from '../jwt/issuer-keys.ts'
+
+/** Reads and checks a tenant's YAML (or JSON) file. Throws FaultsError with everything that is wrong in it. */
+export async function readTenantFile(file: string): Promise<TenantDocument> {
+  const checked = checkTenantDocument(await parseFile(file))
+  if (checked.document === null) throw new FaultsError(file, checked.faults)
+  const faults = await keyFaults(checked.document)
+  if (faults.length > 0) throw new FaultsError(file, faults)
+  return checked.document
+}
+
+/** Reads several; all their faults together, so that nothing of them is applied while one is broken. */
+export async function readTenantFiles(files: readonly string[]): Promise<TenantDocument[]> {
+  const outcomes = await Promise.allSettled(files.map(readTenantFile))
+  const errors = outcomes.flatMap((outcome) =>
+    outcome.status === 'rejected' ? [outcome.reason as Error] : [],
+  )
+  if (errors.length > 0) throw new OperationError(errors.map((error) => error.message).join('\n'))
+  const documents = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const tenants = documents.map((document) => document.tenant)
+  const repeated = tenants.find((tenant, index) => tenants.indexOf(tenant) !== index)
+  if (repeated !== undefined)
+    throw new OperationError(`tenant ${repeated} stands in two of the files; one a tenant`)
+  return documents
+}
+
+async function parseFile(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message
+    throw new OperationError(`${file}: ${reason}`)
+  })
+  if (Buffer.byteLength(text) > limits.documentBytesMax)
+    throw new OperationError(
+      `${file}: is larger than ${limits.documentBytesMax} bytes, the most for a tenant`,
+    )
+  const lineCounter = new LineCounter()
+  const document = parseDocument(text, { lineCounter })
+  const faults = document.errors.map((error) => {
+    const { line, col } = lineCounter.linePos(error.pos[0])
+    return { path: `line ${line}, column ${col}`, problem: error.message.split('\n')[0] ?? error.code }
+  })
+  if (faults.length > 0) throw new FaultsError(file, faults)
+  return document.toJS()
+}
+
+/** Imports every public key, as a gateway will; secrets are the gateways' own, and not looked at here. */
+async function keyFaults(document: TenantDocument): Promise<Fault[]> {
+  const { issuerFor } = createIssuers({ resolveSecret: () => new Uint8Array(limits.secretBytesMin) })
+  const faults: Fault[] = []
+  for (const [index, issuer] of document.issuers.entries()) {
+    try {
+      await issuerFor(document.tenant, issuer)
+    } catch (error) {
+      if (!(error instanceof FaultsError)) throw error
+      faults.push(
+        ...error.faults.map(({ path, problem }) => ({ path: `issuers[${index}].${path}`, problem })),
+      )
+    }
+  }
+  return faults
+}

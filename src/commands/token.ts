@@ -1,0 +1,36 @@
+import { OperationError } from '../domain/errors.ts'
+import { isId } from '../domain/ids.ts'
+import {
+  defaultDevelopmentKeyPath,
+  loadDevelopmentKey,
+  signDevelopmentToken,
+} from '../jwt/development-key.ts'
+import { print, printJson } from './output.ts'
+
+export interface TokenOptions {
+  readonly tenant: string
+  readonly sub: string
+  readonly models: readonly string[]
+  /** `name=value`; the value is text. */
+  readonly claims: readonly string[]
+  readonly lifetimeSeconds: number
+  readonly json: boolean
+}
+
+/** `recgate token`: a signed token for trying things; only `serve --development` and `demo` accept it. */
+export async function issueToken(options: TokenOptions): Promise<void> {
+  if (!isId(options.tenant)) throw new OperationError(`${options.tenant} is not a tenant's id`)
+  const key = await loadDevelopmentKey(defaultDevelopmentKeyPath(process.env))
+  const [model] = options.models
+  const claims: Record<string, unknown> = { sub: options.sub }
+  if (model !== undefined) claims['model'] = options.models.length === 1 ? model : options.models
+  for (const text of options.claims) {
+    const at = text.indexOf('=')
+    if (at < 1) throw new OperationError(`--claim ${text}: must be name=value`)
+    claims[text.slice(0, at)] = text.slice(at + 1)
+  }
+  const { lifetimeSeconds } = options
+  const token = await signDevelopmentToken({ key, tenantId: options.tenant, claims, lifetimeSeconds })
+  if (options.json) printJson({ token, claims })
+  else print(token)
+}

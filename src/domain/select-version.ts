@@ -1,0 +1,22 @@
+import { slotOf } from './allocation.ts'
+import type { CompiledModel, CompiledVersion } from './snapshot.ts'
+
+export interface SelectedVersion {
+  readonly version: CompiledVersion
+  readonly reason: 'split' | 'override'
+}
+
+/**
+ * Step 3: which version a unit gets. The document's overrides come first, then a version that the token's issuer
+ * signed, then the unit's slot. A signed version that the model doesn't have (any more) is passed over: a token may
+ * outlive a version, and the player still needs an answer.
+ */
+export function selectVersion(model: CompiledModel, unit: string, signedVersion: unknown): SelectedVersion {
+  const overridden =
+    model.overrides.get(unit) ??
+    (typeof signedVersion === 'string' ? model.versions.get(signedVersion) : undefined)
+  if (overridden !== undefined) return { version: overridden, reason: 'override' }
+  const version = model.slots[slotOf(model.salt, unit)]
+  if (version === undefined) throw new Error(`model ${model.id}: an allocation must own every slot`)
+  return { version, reason: 'split' }
+}

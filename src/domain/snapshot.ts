@@ -1,0 +1,109 @@
+import type { AnswerHeads } from './answer-head.ts'
+import type { RecordCodec } from './codec/codec.ts'
+
+/**
+ * The immutable, compiled view of the catalog that a request reads once, at its start. `catalog/compile.ts`
+ * makes it; everything that can be worked out before a request is worked out there.
+ */
+export interface Snapshot {
+  readonly tenants: ReadonlyMap<string, CompiledTenant>
+  /** By `iss`, compared byte for byte: one issuer belongs to one tenant. */
+  readonly issuers: ReadonlyMap<string, TrustedIssuer>
+}
+
+export interface CompiledTenant {
+  readonly id: string
+  /** Raised by one with every change of the tenant. */
+  readonly revision: number
+  readonly models: ReadonlyMap<string, CompiledModel>
+  readonly claims: ClaimNames
+}
+
+/** Which claims of a token mean what, for one tenant. */
+export interface ClaimNames {
+  readonly model: string
+  readonly unit: string
+  /** Null: the tenant signs no version claims. */
+  readonly version: string | null
+}
+
+export type Algorithm = 'ES256' | 'RS256' | 'PS256' | 'EdDSA' | 'HS256'
+
+/**
+ * One issuer of one tenant, with its imported keys. The same object stands in every snapshot for as long as the
+ * issuer's settings and keys stay the same, so that its identity can vouch for cached tokens.
+ */
+export interface TrustedIssuer {
+  readonly issuer: string
+  readonly tenantId: string
+  readonly audience: string
+  /** The models that every token of this issuer may ask for; null: the token's model claim says. */
+  readonly models: readonly string[] | null
+  readonly maxLifetimeSeconds: number | null
+  readonly keys: readonly VerificationKey[]
+}
+
+/** As in jose: Node's types name the class only as a value. */
+type CryptoKey = Extract<Awaited<ReturnType<typeof crypto.subtle.generateKey>>, { type: string }>
+
+export interface VerificationKey {
+  readonly kid: string | null
+  /** A key verifies one algorithm only, so that no header can choose another. */
+  readonly algorithm: Algorithm
+  readonly material: CryptoKey | Uint8Array
+}
+
+export interface CompiledModel {
+  readonly id: string
+  readonly tenantId: string
+  /** Random at the model's creation, never changed: mixes units into slots. */
+  readonly salt: string
+  /** The row key's parts in declared order. */
+  readonly key: readonly KeyPart[]
+  /** Every query parameter that a request may carry, `model` excepted: true where the row key needs it. */
+  readonly parameters: ReadonlyMap<string, boolean>
+  readonly codec: RecordCodec
+  /** Null where the document says `default: none`. */
+  readonly defaultRecord: Uint8Array | null
+  readonly maxAgeSeconds: number
+  readonly deadlineMs: number
+  readonly control: CompiledVersion
+  readonly versions: ReadonlyMap<string, CompiledVersion>
+  /** The version that owns each of the 10,000 slots. */
+  readonly slots: readonly CompiledVersion[]
+  readonly overrides: ReadonlyMap<string, CompiledVersion>
+}
+
+export interface CompiledVersion {
+  readonly id: string
+  readonly modelId: string
+  readonly tenantId: string
+  /** Null: nothing was ever activated; the ladder's cause is `no-table`. */
+  readonly table: ActiveTable | null
+  readonly heads: AnswerHeads
+}
+
+/** Where the records of a version's active generation lie. */
+export interface ActiveTable {
+  readonly generation: number
+  /** Stands in every bucket's empty field; a bucket without it is damaged. */
+  readonly token: string
+  readonly buckets: number
+  readonly rows: number
+  /** `bucketPrefix + bucket` is the Redis key. */
+  readonly bucketPrefix: string
+}
+
+export type KeyPart =
+  | { readonly source: 'claim'; readonly name: string; readonly column: string }
+  | {
+      readonly source: 'query'
+      readonly name: string
+      readonly column: string
+      readonly accepts: ParameterType
+    }
+
+export type ParameterType =
+  | { readonly type: 'values'; readonly values: ReadonlySet<string> }
+  | { readonly type: 'uint'; readonly max: number }
+  | { readonly type: 'id'; readonly maxBytes: number }

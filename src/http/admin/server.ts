@@ -1,0 +1,66 @@
+import { timingSafeEqual } from 'node:crypto'
+import fastify, { type FastifyInstance } from 'fastify'
+import type { ErrorCode } from '../../domain/errors.ts'
+import { problemBody, statusOf } from '../problem.ts'
+
+/** A tenant as the admin plane shows it: JSON-shaped. */
+export interface TenantView {
+  readonly tenant: string
+  readonly revision: number
+  readonly document: unknown
+  readonly tables: readonly unknown[]
+}
+
+export interface AdminPlaneServices {
+  /** Tenants and the revisions that they stand at. */
+  readonly tenants: () => Promise<readonly { readonly tenant: string; readonly revision: number }[]>
+  /** Null where there is no such tenant. */
+  readonly tenant: (tenantId: string) => Promise<TenantView | null>
+  /** Every request must carry it as bearer token; null: the listener is bound to loopback, and open. */
+  readonly token: string | null
+  readonly onUnexpected: (error: Error) => void
+}
+
+/** The administrators' listener: reads the catalog as it stands in the store. */
+export function buildAdminPlane({
+  tenants,
+  tenant,
+  token,
+  onUnexpected,
+}: AdminPlaneServices): FastifyInstance {
+  const app = fastify({ logger: false })
+
+  const refuse = (code: ErrorCode, detail: string) => ({ code, detail })
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(404)
+      .type('application/problem+json')
+      .send(problemBody('path-not-found', 'there is nothing at this path')),
+  )
+  app.setErrorHandler((error, _request, reply) => {
+    onUnexpected(error as Error)
+    const { code, detail } = refuse('store-unavailable', 'the catalog can not be read at the moment')
+    return reply.code(statusOf[code]).type('application/problem+json').send(problemBody(code, detail))
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    if (token === null || presents(request.headers.authorization, token)) return
+    const { code, detail } = refuse('token-invalid', 'the admin plane needs its bearer token')
+    reply.code(statusOf[code]).header('WWW-Authenticate', 'Bearer').type('application/problem+json')
+    return reply.send(problemBody(code, detail))
+  })
+
+  app.get('/api/tenants', async () => ({ tenants: await tenants() }))
+  app.get<{ Params: { tenantId: string } }>('/api/tenants/:tenantId', async (request, reply) => {
+    const view = await tenant(request.params.tenantId)
+    if (view !== null) return view
+    reply.code(404).type('application/problem+json')
+    return reply.send(problemBody('path-not-found', 'there is no such tenant'))
+  })
+  return app
+}
+
+function presents(authorization: string | undefined, token: string): boolean {
+  const given = Buffer.from(authorization ?? '')
+  const expected = Buffer.from(`Bearer ${token}`)
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}

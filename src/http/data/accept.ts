@@ -1,0 +1,26 @@
+import { LRUCache } from 'lru-cache'
+import Negotiator from 'negotiator'
+import { limits } from '../../domain/limits.ts'
+import { type Format, mediaTypes } from '../../domain/reasons.ts'
+
+/** Clients send few different `Accept` headers, and always the same: each is weighed once. */
+const weighed = new LRUCache<string, { readonly format: Format | null }>({
+  max: limits.acceptCacheEntriesMax,
+})
+
+/** The format that an `Accept` header prefers (RFC 9110, 12.5.1); JSON where it has no preference; null: neither. */
+export function preferredFormat(accept: string | undefined): Format | null {
+  if (accept === undefined || accept === '*/*' || accept === mediaTypes.json) return 'json'
+  if (accept === mediaTypes.packed) return 'packed'
+  const known = weighed.get(accept)
+  if (known !== undefined) return known.format
+  const format = weigh(accept)
+  weighed.set(accept, { format })
+  return format
+}
+
+function weigh(accept: string): Format | null {
+  const preferred = new Negotiator({ headers: { accept } }).mediaType([mediaTypes.json, mediaTypes.packed])
+  if (preferred === mediaTypes.json) return 'json'
+  return preferred === mediaTypes.packed ? 'packed' : null
+}

@@ -1,0 +1,47 @@
+import { STATUS_CODES } from 'node:http'
+import type { ErrorCode } from '../domain/errors.ts'
+
+/** The one place where a code gets its status. */
+export const statusOf = {
+  'parameter-invalid': 400,
+  'parameter-missing': 400,
+  'parameter-repeated': 400,
+  'parameter-unknown': 400,
+  'model-ambiguous': 400,
+  'header-invalid': 400,
+  'request-malformed': 400,
+  'token-invalid': 401,
+  'token-expired': 401,
+  'audience-mismatch': 401,
+  'claim-invalid': 401,
+  'model-not-allowed': 403,
+  'record-not-found': 404,
+  'path-not-found': 404,
+  'method-not-allowed': 405,
+  'not-acceptable': 406,
+  'request-timeout': 408,
+  'url-too-long': 414,
+  'headers-too-large': 431,
+  busy: 503,
+  'store-unavailable': 503,
+  internal: 500,
+} as const satisfies Record<ErrorCode, number>
+
+/** RFC 9457 problem details; `code` is for machines, `detail` for people. */
+export function problemBody(code: ErrorCode, detail: string): string {
+  const status = statusOf[code]
+  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail })
+}
+
+/** Names and values in turn. */
+export function problemHeaders(code: ErrorCode): readonly string[] {
+  return headersOf[statusOf[code]] ?? plain
+}
+
+const plain = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
+
+const headersOf: Partial<Record<number, readonly string[]>> = {
+  401: [...plain, 'WWW-Authenticate', 'Bearer'],
+  405: [...plain, 'Allow', 'GET, HEAD, OPTIONS'],
+  503: [...plain, 'Retry-After', '1'],
+}

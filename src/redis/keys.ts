@@ -1,0 +1,34 @@
+/**
+ * The only place where a Redis key is spelled. Ids hold neither ":" nor braces, so no id can reach into another's key.
+ *
+ *     rg:{rg-catalog}:index                 hash    tenant → "REVISION TOKEN"
+ *     rg:{rg-catalog}:issuers               hash    iss → tenant
+ *     rg:{rg-catalog}:generations           hash    "TENANT MODEL" → last number given
+ *     rg:{rg-catalog}:tenant:TENANT         hash    revision, token, document, state
+ *     rg:{rg-catalog}:issuers-of:TENANT     set     the iss that the tenant claims
+ *     rg:{rg-catalog}:history:TENANT        stream  REVISION-0: at, who, why, what, document
+ *     rg:{rg-catalog}:changes               channel of announcements; the message is the tenant
+ *     rg:m:TENANT:MODEL                     hash    generation → manifest of a publish under way, or failed
+ *     rg:t:TENANT:MODEL:GENERATION:BUCKET   hash    row key → packed record, "" → the generation's token
+ *
+ * Catalog keys share the hash tag {rg-catalog}: one script changes them together, in Redis Cluster, too.
+ */
+const catalog = 'rg:{rg-catalog}'
+
+export const catalogKeys = {
+  index: `${catalog}:index`,
+  issuers: `${catalog}:issuers`,
+  generations: `${catalog}:generations`,
+  changes: `${catalog}:changes`,
+  tenant: (tenantId: string) => `${catalog}:tenant:${tenantId}`,
+  issuersOf: (tenantId: string) => `${catalog}:issuers-of:${tenantId}`,
+  history: (tenantId: string) => `${catalog}:history:${tenantId}`,
+  generationField: (tenantId: string, modelId: string) => `${tenantId} ${modelId}`,
+} as const
+
+export const tableKeys = {
+  manifests: (tenantId: string, modelId: string) => `rg:m:${tenantId}:${modelId}`,
+  /** The bucket's number follows. */
+  bucketPrefix: (tenantId: string, modelId: string, generation: number) =>
+    `rg:t:${tenantId}:${modelId}:${generation}:`,
+} as const

@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { limits } from '../domain/limits.ts'
+import type { Cause } from '../domain/reasons.ts'
+import { bucketOf } from '../domain/row-key.ts'
+import type { RecordRead, RecordReader, RecordReadResult } from '../serving/ports.ts'
+
+/**
+ * All reads of one turn of the event loop travel in one call of a read-only script: one command to write, one reply to
+ * parse, one trip, also where control's row is needed. Measured in a Fastify route on one node: 18.4 µs of CPU a
+ * request (empty route 15.0), against 25.2 for an HGET each.
+ *
+ * KEYS: the buckets, in the order of the reads: own where its token isn't empty, then control's where its isn't
+ * ARGV: for each read: row key, own token, control token
+ * Reply: for each read: the packed record, or [miss] or [miss, control's packed record]
+ */
+const readScript = `
+local replies, key = {}, 0
+local function find(row, token)
+  key = key + 1
+  local found = redis.call('HMGET', KEYS[key], row, '')
+  if found[2] ~= token then return nil, 2 end
+  return found[1], 1
+end
+for i = 1, #ARGV, 3 do
+  local row, own, control = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local record, miss, sibling = nil, 0, nil
+  if own ~= '' then record, miss = find(row, own) end
+  if control ~= '' then
+    if record then key = key + 1 else sibling = find(row, control) end
+  end
+  replies[#replies + 1] = record or (sibling and {miss, sibling} or {miss})
+end
+return replies
+`
+
+const misses = ['no-table', 'unknown-row', 'table-damaged'] as const satisfies readonly Cause[]
+
+type ScriptReply = readonly (Uint8Array | readonly [miss: number, sibling?: Uint8Array])[]
+
+/** How often deadlines are looked at: one timer for all reads costs less than one each. */
+const sweepMs = 5
+
+interface WaitingRead {
+  readonly read: RecordRead
+  readonly deadlineAt: number
+  /** Null once it is answered: a reply that comes later has nobody to go to. */
+  settle: ((result: RecordReadResult) => void) | null
+}
+
+/**
+ * Reads from one node. `clock` gives milliseconds that never run backwards.
+ */
+export function createRecordReader(
+  client: Redis,
+  clock: () => number = () => performance.now(),
+): RecordReader {
+  const script = createScriptCall(client)
+  /** Not sent yet. */
+  let queued: WaitingRead[] = []
+  /** Sent and not looked at since; those answered meanwhile leave at the next sweep. */
+  let waiting: WaitingRead[] = []
+  let inFlight = 0
+  let isSweeping = false
+
+  function settle(waitingRead: WaitingRead, result: RecordReadResult): void {
+    if (waitingRead.settle === null) return
+    inFlight--
+    waitingRead.settle(result)
+    waitingRead.settle = null
+  }
+
+  function flush(): void {
+    const reads = queued
+    queued = []
+    for (let start = 0; start < reads.length; start += limits.readsPerCallMax)
+      void send(
+        reads.length <= limits.readsPerCallMax ? reads : reads.slice(start, start + limits.readsPerCallMax),
+      )
+  }
+
+  async function send(reads: readonly WaitingRead[]): Promise<void> {
+    try {
+      const replies = await script(reads.map((waitingRead) => waitingRead.read))
+      for (let index = 0; index < reads.length; index++) settle(reads[index]!, resultOf(replies[index]))
+    } catch {
+      // What went wrong is counted as the cause, and reported by the client's error event.
+      for (const waitingRead of reads) settle(waitingRead, { from: 'none', cause: 'store' })
+    }
+  }
+
+  function expire(): void {
+    const now = clock()
+    waiting = waiting.filter((waitingRead) => {
+      if (waitingRead.settle !== null && waitingRead.deadlineAt <= now)
+        settle(waitingRead, { from: 'none', cause: 'deadline' })
+      return waitingRead.settle !== null
+    })
+    isSweeping = waiting.length > 0
+    if (isSweeping) setTimeout(expire, sweepMs)
+  }
+
+  return {
+    read(read, deadlineAt) {
+      if (read.own === null && read.control === null)
+        return Promise.resolve({ from: 'none', cause: 'no-table' })
+      if (client.status !== 'ready' || inFlight >= limits.readsInFlightMax)
+        return Promise.resolve({ from: 'none', cause: 'store' })
+      return new Promise<RecordReadResult>((resolve) => {
+        const waitingRead: WaitingRead = { read, deadlineAt, settle: resolve }
+        inFlight++
+        if (queued.length === 0) setImmediate(flush)
+        queued.push(waitingRead)
+        waiting.push(waitingRead)
+        if (!isSweeping) setTimeout(expire, sweepMs)
+        isSweeping = true
+      })
+    },
+  }
+}
+
+function resultOf(reply: ScriptReply[number] | undefined): RecordReadResult {
+  if (reply === undefined) return { from: 'none', cause: 'store' }
+  if (!Array.isArray(reply)) return { from: 'own', bytes: reply as Uint8Array }
+  const [miss, sibling] = reply as readonly [number, Uint8Array?]
+  const cause = misses[miss] ?? 'store'
+  return sibling === undefined ? { from: 'none', cause } : { from: 'control', bytes: sibling, cause }
+}
+
+/** The script by its hash; sent whole where the server doesn't hold it yet, or any more. */
+function createScriptCall(client: Redis): (reads: readonly RecordRead[]) => Promise<ScriptReply> {
+  const sha = createHash('sha1').update(readScript).digest('hex')
+  /** EVALSHA_RO came with Redis 7.0; it may run on a replica and under a read-only ACL. */
+  let suffix: '_RO' | '' = '_RO'
+  // What comes back may be another server.
+  client.on('close', () => {
+    suffix = '_RO'
+  })
+
+  async function call(command: 'EVALSHA' | 'EVAL', parameters: readonly string[]): Promise<ScriptReply> {
+    const script = command === 'EVAL' ? readScript : sha
+    try {
+      return (await client.callBuffer(`${command}${suffix}`, script, ...parameters)) as ScriptReply
+    } catch (error) {
+      const { message } = error as Error
+      if (command === 'EVALSHA' && message.startsWith('NOSCRIPT')) return call('EVAL', parameters)
+      if (suffix === '' || !/^ERR unknown command/i.test(message)) throw error
+      suffix = ''
+      return call(command, parameters)
+    }
+  }
+
+  return async (reads) => {
+    const keys: string[] = []
+    const parameters: string[] = []
+    for (const { rowKey, own, control } of reads) {
+      if (own !== null) keys.push(own.bucketPrefix + bucketOf(rowKey, own.buckets))
+      if (control !== null) keys.push(control.bucketPrefix + bucketOf(rowKey, control.buckets))
+      parameters.push(rowKey, own?.token ?? '', control?.token ?? '')
+    }
+    return call('EVALSHA', [String(keys.length), ...keys, ...parameters])
+  }
+}

@@ -1,0 +1,34 @@
+import { type Refusal, refuse } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
+import type { CompiledModel } from '../domain/snapshot.ts'
+import type { RecordReadResult } from './ports.ts'
+
+/** Absolute, over everything from the request's receipt on. */
+export interface RequestDeadline {
+  /** On `performance.now()`'s clock. */
+  readonly at: number
+  /** The client asked for less than the model gives: running out then says nothing about the gateway. */
+  readonly byClient: boolean
+}
+
+/** The model's deadline, or the earlier one that the header `Recgate-Deadline-Ms` asks for. */
+export function requestDeadline(
+  model: CompiledModel,
+  header: string | undefined,
+  receivedAt: number,
+): RequestDeadline | Refusal {
+  if (header === undefined) return { at: receivedAt + model.deadlineMs, byClient: false }
+  const asked = Number(header)
+  if (!/^[0-9]{1,9}$/.test(header) || asked < limits.deadlineMsMin)
+    return refuse(
+      'header-invalid',
+      `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin}`,
+    )
+  return { at: receivedAt + Math.min(asked, model.deadlineMs), byClient: asked < model.deadlineMs }
+}
+
+/** Tells apart who set the deadline that a read ran into. */
+export function attributeDeadline(found: RecordReadResult, deadline: RequestDeadline): RecordReadResult {
+  if (found.from !== 'none' || found.cause !== 'deadline' || !deadline.byClient) return found
+  return { from: 'none', cause: 'client-deadline' }
+}

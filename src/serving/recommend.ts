@@ -1,0 +1,109 @@
+import { CodecError } from '../domain/codec/codec.ts'
+import { isRefusal, type Refusal, refuse } from '../domain/errors.ts'
+import type { Format } from '../domain/reasons.ts'
+import { selectVersion } from '../domain/select-version.ts'
+import type { ActiveTable, CompiledTenant, CompiledVersion } from '../domain/snapshot.ts'
+import { attributeDeadline, requestDeadline } from './deadline.ts'
+import { findModel, type Query } from './find-model.ts'
+import { climbDown, defaultRecord, type Recommendation } from './ladder.ts'
+import type { RecordReader, Snapshots, TokenVerifier, VerifiedToken } from './ports.ts'
+import { type Representation, represent } from './represent.ts'
+import { claimValue, rowKeyOf } from './request-row.ts'
+
+export interface RecommendationRequest {
+  readonly authorization: string | undefined
+  readonly query: Query
+  /** Null: the client accepts none of what can be sent. */
+  readonly format: Format | null
+  /** The header `Recgate-Deadline-Ms`. */
+  readonly deadlineMs: string | undefined
+  /** On `performance.now()`'s clock. */
+  readonly receivedAt: number
+}
+
+export interface Answer {
+  readonly recommendation: Recommendation
+  readonly representation: Representation
+}
+
+/** A refusal says whose request it was once the token has verified. */
+export interface Refused extends Refusal {
+  readonly tenantId: string | null
+}
+
+export interface RecommendServices {
+  readonly verifier: TokenVerifier
+  readonly snapshots: Snapshots
+  readonly reader: RecordReader
+}
+
+const noSnapshot = refuse('busy', 'the gateway is starting')
+const unacceptable = refuse(
+  'not-acceptable',
+  'answers come as application/json or as application/vnd.recgate.packed',
+)
+
+/** The whole request: authenticate → find model → select version → read record → represent. */
+export function createRecommend({ verifier, snapshots, reader }: RecommendServices) {
+  return async function recommend(request: RecommendationRequest): Promise<Answer | Refused> {
+    const catalog = snapshots.current()
+    if (catalog === null) return refusedTo(null, noSnapshot)
+
+    const verifying = verifier.verify(request.authorization, catalog)
+    const token = verifying instanceof Promise ? await verifying : verifying
+    if (isRefusal(token)) return refusedTo(null, token)
+    const tenant = catalog.tenants.get(token.issuer.tenantId)
+    if (tenant === undefined) return refusedTo(null, noSnapshot)
+    if (request.format === null) return refusedTo(tenant, unacceptable)
+
+    const model = findModel(token, tenant, request.query)
+    if (isRefusal(model)) return refusedTo(tenant, model)
+    const unit = claimValue(tenant.claims.unit, token.claims)
+    if (typeof unit !== 'string') return refusedTo(tenant, unit)
+    const rowKey = rowKeyOf(model, token.claims, request.query)
+    if (typeof rowKey !== 'string') return refusedTo(tenant, rowKey)
+    const deadline = requestDeadline(model, request.deadlineMs, request.receivedAt)
+    if (isRefusal(deadline)) return refusedTo(tenant, deadline)
+
+    const selected = selectVersion(model, unit, signedVersion(tenant, token))
+    const { own, control } = tablesOf(selected.version, model.control)
+    const found = await reader.read({ rowKey, own, control }, deadline.at)
+    const recommendation = climbDown(model, selected, attributeDeadline(found, deadline))
+    if (isRefusal(recommendation)) return refusedTo(tenant, recommendation)
+
+    return representOrFall(tenant, recommendation, request.format)
+  }
+}
+
+function refusedTo(tenant: CompiledTenant | null, refusal: Refusal): Refused {
+  return { ...refusal, tenantId: tenant === null ? null : tenant.id }
+}
+
+function signedVersion(tenant: CompiledTenant, token: VerifiedToken): unknown {
+  const name = tenant.claims.version
+  return name !== null && Object.hasOwn(token.claims, name) ? token.claims[name] : undefined
+}
+
+function tablesOf(
+  version: CompiledVersion,
+  control: CompiledVersion,
+): { own: ActiveTable | null; control: ActiveTable | null } {
+  return { own: version.table, control: version === control ? null : control.table }
+}
+
+/** Bytes that Redis holds can be damaged in ways that only decoding shows; the default record is sound. */
+function representOrFall(
+  tenant: CompiledTenant,
+  recommendation: Recommendation,
+  format: Format,
+): Answer | Refused {
+  try {
+    return { recommendation, representation: represent(recommendation, format) }
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error
+    const { model, version } = recommendation
+    const fallback = defaultRecord(model, version, 'table-damaged')
+    if (isRefusal(fallback)) return refusedTo(tenant, fallback)
+    return { recommendation: fallback, representation: represent(fallback, format) }
+  }
+}

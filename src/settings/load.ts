@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs'
+import { parse, YAMLParseError } from 'yaml'
+import { type Fault, FaultsError } from '../domain/errors.ts'
+import { faultsOf, joinPath } from '../domain/zod-faults.ts'
+import { type Settings, settingsOfEnvironment, settingsSchema } from './schema.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * File and environment → frozen settings; the environment wins. Throws FaultsError with everything that is wrong, so
+ * that a deployment is mended once and not fault by fault.
+ *
+ * @param file YAML or JSON; undefined reads the environment alone
+ */
+export function loadSettings(environment: Environment, file?: string): Settings {
+  const faults: Fault[] = []
+  const input = file === undefined ? {} : readFile(file)
+  for (const [name, { path, type }] of Object.entries(settingsOfEnvironment)) {
+    const text = environment[name]
+    if (text === undefined || text === '') continue
+    const value = type === 'number' ? Number(text) : text
+    if (Number.isNaN(value))
+      faults.push({ path: name, problem: `must be a number, not ${JSON.stringify(text)}` })
+    else assign(input, path, value)
+  }
+  const parsed = settingsSchema.safeParse(input)
+  if (!parsed.success) faults.push(...faultsOf(parsed.error).map(nameVariable))
+  else faults.push(...planeFaults(parsed.data))
+  if (faults.length > 0 || !parsed.success) throw new FaultsError(subjectOf(file), faults)
+  return deepFreeze(parsed.data)
+}
+
+/** The secrets that documents may name, resolved once: `secretRef` → bytes, for the tenants that it is allowed. */
+export function resolveSecrets(
+  settings: Settings,
+  environment: Environment,
+): (tenantId: string, secretRef: string) => Uint8Array | null {
+  const faults: Fault[] = []
+  const secrets = new Map<string, { tenants: readonly string[]; bytes: Uint8Array }>()
+  for (const [ref, { tenants, env, file }] of Object.entries(settings.secrets)) {
+    const path = joinPath('secrets', ref)
+    const bytes =
+      env === undefined
+        ? readSecretFile(file ?? '', path, faults)
+        : readVariable(environment, env, path, faults)
+    if (bytes !== null) secrets.set(ref, { tenants, bytes })
+  }
+  if (faults.length > 0) throw new FaultsError('settings', faults)
+  return (tenantId, secretRef) => {
+    const secret = secrets.get(secretRef)
+    return secret?.tenants.includes(tenantId) ? secret.bytes : null
+  }
+}
+
+function readFile(file: string): Record<string, unknown> {
+  try {
+    const value: unknown = parse(readFileSync(file, 'utf8')) ?? {}
+    if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>
+    throw new FaultsError(`settings (${file})`, [{ path: '', problem: 'must be a mapping of settings' }])
+  } catch (error) {
+    if (error instanceof FaultsError) throw error
+    const problem =
+      error instanceof YAMLParseError ? error.message : `can't be read: ${(error as Error).message}`
+    throw new FaultsError(`settings (${file})`, [{ path: '', problem }])
+  }
+}
+
+function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [head, ...rest] = path
+  if (head === undefined) return
+  if (rest.length === 0) {
+    target[head] = value
+    return
+  }
+  const inner = target[head]
+  const next = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>) : {}
+  target[head] = next
+  assign(next, rest, value)
+}
+
+/** Names the variable beside the path, since most deployments have no file. */
+function nameVariable(fault: Fault): Fault {
+  const variable = Object.entries(settingsOfEnvironment).find(
+    ([, { path }]) => path.join('.') === fault.path || path[0] === fault.path,
+  )
+  return variable === undefined ? fault : { ...fault, path: `${fault.path} (${variable[0]})` }
+}
+
+const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
+
+function planeFaults({ admin, adminToken, data, ops }: Settings): Fault[] {
+  const faults: Fault[] = []
+  if (adminToken === undefined && !loopback.has(admin.host))
+    faults.push({
+      path: 'admin.host (RECGATE_ADMIN_HOST)',
+      problem: `is ${admin.host}, which others can reach: set adminToken (RECGATE_ADMIN_TOKEN), or bind 127.0.0.1`,
+    })
+  const ports = [data.port, admin.port, ops.port].filter((port) => port !== 0)
+  if (new Set(ports).size !== ports.length)
+    faults.push({ path: 'data.port, admin.port, ops.port', problem: 'must differ' })
+  return faults
+}
+
+function readVariable(
+  environment: Environment,
+  name: string,
+  path: string,
+  faults: Fault[],
+): Uint8Array | null {
+  const text = environment[name]
+  if (text !== undefined && text !== '') return new TextEncoder().encode(text)
+  faults.push({ path: joinPath(path, 'env'), problem: `the environment variable ${name} is not set` })
+  return null
+}
+
+function readSecretFile(file: string, path: string, faults: Fault[]): Uint8Array | null {
+  try {
+    // Editors end files with a line break, which no issuer's secret has.
+    return new TextEncoder().encode(readFileSync(file, 'utf8').replace(/\r?\n$/, ''))
+  } catch (error) {
+    faults.push({ path: joinPath(path, 'file'), problem: `can't be read: ${(error as Error).message}` })
+    return null
+  }
+}
+
+function subjectOf(file: string | undefined): string {
+  return file === undefined ? 'settings (environment)' : `settings (${file} and environment)`
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  return Object.freeze(value)
+}

@@ -1,0 +1,114 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeChange, planChange } from '../../src/catalog/change.ts'
+import { compileKeyPart } from '../../src/catalog/compile.ts'
+import { readLiveTenant } from '../../src/catalog/live-tenant.ts'
+import { createLog } from '../../src/commands/output.ts'
+import {
+  composeGateway,
+  composeTools,
+  type Gateway,
+  planes,
+  randomToken,
+  type Tools,
+} from '../../src/compose.ts'
+import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
+import { FaultsError } from '../../src/domain/errors.ts'
+import { checkTenantDocument } from '../../src/domain/tenant-document.ts'
+import { type DevelopmentKey, loadDevelopmentKey } from '../../src/jwt/development-key.ts'
+import { loadSettings } from '../../src/settings/load.ts'
+import type { Settings } from '../../src/settings/schema.ts'
+import type { RowSource, SourceValue } from '../../src/tables/ports.ts'
+import { type PublishReport, publish } from '../../src/tables/publish.ts'
+
+/** Settings of a process on loopback with free ports. */
+export function testSettings(redisUrl: string, more: Readonly<Record<string, string>> = {}): Settings {
+  return loadSettings({
+    RECGATE_REDIS_URL: redisUrl,
+    RECGATE_DATA_HOST: '127.0.0.1',
+    RECGATE_DATA_PORT: '0',
+    RECGATE_ADMIN_PORT: '0',
+    RECGATE_OPS_HOST: '127.0.0.1',
+    RECGATE_OPS_PORT: '0',
+    RECGATE_DRAIN_MS: '0',
+    RECGATE_LOG_LEVEL: 'silent',
+    ...more,
+  })
+}
+
+export interface RunningGateway {
+  readonly gateway: Gateway
+  readonly data: string
+  readonly admin: string
+  readonly ops: string
+}
+
+/** A whole gateway in this process, over real sockets. */
+export async function startGateway(
+  settings: Settings,
+  options: {
+    developmentKey?: DevelopmentKey
+    resolveSecret?: (tenantId: string, secretRef: string) => Uint8Array | null
+  } = {},
+): Promise<RunningGateway> {
+  const { developmentKey = null, resolveSecret = () => null } = options
+  const log = createLog(settings.logLevel)
+  const gateway = composeGateway({ settings, resolveSecret, planes, developmentKey, log })
+  const { data = '', admin = '', ops = '' } = await gateway.start()
+  return { gateway, data, admin, ops }
+}
+
+/** A development key that lives in a temporary directory. */
+export async function testDevelopmentKey(): Promise<DevelopmentKey> {
+  return loadDevelopmentKey(join(await mkdtemp(join(tmpdir(), 'recgate-key-')), 'key.json'))
+}
+
+export function testTools(redisUrl: string): Promise<Tools> {
+  return composeTools(testSettings(redisUrl), createLog('silent'))
+}
+
+/** Applies a document as `recgate catalog apply` does; answers the catalog revision. */
+export async function applyDocument(tools: Tools, input: unknown, why = 'test'): Promise<number> {
+  const checked = checkTenantDocument(input)
+  if (checked.document === null) throw new FaultsError('test document', checked.faults)
+  const plan = await planChange(tools.catalog, checked.document, randomToken)
+  return makeChange(tools.catalog, plan, { who: 'tester', why, at: new Date().toISOString() })
+}
+
+/** Rows from memory, as a file would give them. */
+export function rowsOf(columns: readonly string[], rows: readonly (readonly SourceValue[])[]): RowSource {
+  return {
+    columns,
+    rowsExpected: rows.length,
+    async *batches() {
+      for (let first = 0; first < rows.length; first += 1_000)
+        yield { file: 'memory', firstRow: first + 1, rows: rows.slice(first, first + 1_000) }
+    },
+    close: async () => undefined,
+  }
+}
+
+/** Publishes rows to a version and activates them. */
+export async function publishRows(
+  tools: Tools,
+  [tenantId, modelId, versionId]: readonly [string, string, string],
+  source: RowSource,
+  badRowsMax = 0,
+): Promise<PublishReport> {
+  const live = await readLiveTenant(tools.catalog, tenantId)
+  const model = live?.document.models[modelId]
+  const record = live?.state.models[modelId]?.record
+  if (model === undefined || record === undefined) throw new Error(`no model ${tenantId}/${modelId}`)
+  const key = model.key.map(compileKeyPart)
+  const target = { tenantId, modelId, versionId, key, record, codec: compileRecordSchema(record) }
+  return publish(
+    {
+      store: tools.tables,
+      catalog: tools.generationCatalog({ who: 'tester', why: 'test' }),
+      newToken: randomToken,
+      now: () => new Date(),
+    },
+    { target, source, files: ['memory'], by: 'tester', badRowsMax, onProgress: () => undefined },
+  )
+}

@@ -1,0 +1,76 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance, quotedString } from '@duckdb/node-api'
+import { type OpenRowsOptions, openRows } from '../../../src/sources/duckdb-source.ts'
+import type { RowBatch, SourceRow } from '../../../src/tables/ports.ts'
+
+/** A directory for one test file, with ways to put input files into it. */
+export interface Workspace {
+  readonly directory: string
+  path(name: string): string
+  /** Writes a file and returns its path. */
+  write(name: string, content: string | Uint8Array): Promise<string>
+  /** Writes a query's result as Parquet and returns its path. */
+  writeParquet(name: string, query: string): Promise<string>
+  remove(): Promise<void>
+}
+
+export async function createWorkspace(): Promise<Workspace> {
+  const directory = await mkdtemp(join(tmpdir(), 'recgate-sources-'))
+  const path = (name: string) => join(directory, name)
+  return {
+    directory,
+    path,
+    async write(name, content) {
+      await writeFile(path(name), content)
+      return path(name)
+    },
+    async writeParquet(name, query) {
+      const instance = await DuckDBInstance.create(':memory:')
+      const connection = await instance.connect()
+      await connection.run(`COPY (${query}) TO ${quotedString(path(name))} (FORMAT parquet)`)
+      connection.closeSync()
+      instance.closeSync()
+      return path(name)
+    },
+    remove: () => rm(directory, { recursive: true, force: true }),
+  }
+}
+
+export interface ReadRows {
+  readonly columns: readonly string[]
+  readonly rowsExpected: number | null
+  readonly rows: readonly SourceRow[]
+  readonly batches: readonly RowBatch[]
+}
+
+/** Opens, reads all and closes. */
+export async function readAll(
+  files: string | readonly string[],
+  options?: OpenRowsOptions,
+): Promise<ReadRows> {
+  const source = await openRows(typeof files === 'string' ? [files] : files, options)
+  try {
+    const batches: RowBatch[] = []
+    for await (const batch of source.batches()) batches.push(batch)
+    const { columns, rowsExpected } = source
+    return { columns, rowsExpected, rows: batches.flatMap(({ rows }) => rows), batches }
+  } finally {
+    await source.close()
+  }
+}
+
+/** The message of the OperationError that reading ends in. */
+export async function failureOf(
+  files: string | readonly string[],
+  options?: OpenRowsOptions,
+): Promise<string> {
+  try {
+    await readAll(files, options)
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'OperationError') return cause.message
+    throw cause
+  }
+  throw new Error('reading did not fail')
+}
