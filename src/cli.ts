@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { UsageError } from './commands/usage-error.ts'
 import { FaultsError, OperationError } from './domain/errors.ts'
 import type { Settings } from './settings/schema.ts'
 
@@ -19,6 +20,7 @@ const program = new Command('recgate')
   .showSuggestionAfterError(true)
   // So that `publish --version popular` isn't read as the program's own --version.
   .enablePositionalOptions()
+  .addHelpText('after', example('recgate demo'))
 
 const configOption = () =>
   new Option('--config <file>', 'settings as YAML or JSON; the environment wins over them')
@@ -72,7 +74,10 @@ program
     await publishFiles(await settingsOf(config), files, { ...options, sql, who, maxBadRows })
   })
 
-const tables = program.command('tables').description('the generations of the tables')
+const tables = program
+  .command('tables')
+  .description('the generations of the tables')
+  .addHelpText('after', example('recgate tables list --tenant demo-studio'))
 tables
   .command('list')
   .description('every generation: state, rows, bytes, who, source')
@@ -86,7 +91,10 @@ tables
     await listTables(await settingsOf(config), { tenant, model, json })
   })
 
-const catalog = program.command('catalog').description('what is configured: one document a tenant')
+const catalog = program
+  .command('catalog')
+  .description('what is configured: one document a tenant')
+  .addHelpText('after', example('recgate catalog apply sample/tenant.yaml --dry-run'))
 catalog
   .command('apply')
   .description('plans files against what is live, shows what would change, and makes it')
@@ -208,11 +216,16 @@ async function main(): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     if (error instanceof FaultsError || error instanceof OperationError) {
       process.stderr.write(`${error.message}\n`)
-      return error instanceof FaultsError && error.subject.startsWith('settings') ? 2 : 1
+      return error instanceof UsageError || isAboutSettings(error) ? 2 : 1
     }
     process.stderr.write(`${(error as Error).stack}\n`)
     return 1
   }
+}
+
+/** `settings` or `settings (…)`; a tenant's file may be called settings.yaml. */
+function isAboutSettings(error: Error): boolean {
+  return error instanceof FaultsError && /^settings( \(|$)/.test(error.subject)
 }
 
 const exitCode = await main()

@@ -116,7 +116,11 @@ export function composeGateway(options: GatewayOptions): Gateway {
     snapshots,
     async start() {
       const addresses: Partial<Record<Plane, string>> = {}
-      for (const { plane, app } of started) addresses[plane] = await app.listen(settings[plane])
+      for (const { plane, app } of started) {
+        // Fastify writes into its options; settings are frozen.
+        const { host, port } = settings[plane]
+        addresses[plane] = await app.listen({ host, port })
+      }
       isBound = true
       // A catalog out of reach doesn't stop the start: readiness says so until it is there.
       await redisReady(catalogClient, catalogWaitMs).catch(() => undefined)
@@ -166,7 +170,10 @@ export async function composeTools(
     catalog,
     tables: createTableStore(tablesClient),
     generationCatalog: ({ who, why }) => ({
-      nextGeneration: ({ tenantId, modelId }) => catalog.nextGeneration(tenantId, modelId),
+      async nextGeneration({ tenantId, modelId }) {
+        const state = (await readLiveTenant(catalog, tenantId))?.state.models[modelId]
+        return catalog.nextGeneration(tenantId, modelId, highestGeneration(state?.generations ?? {}))
+      },
       activate: ({ tenantId, modelId, versionId }, { generation, ...loaded }) => {
         const at = new Date().toISOString()
         const entry = { ...loaded, source: [...loaded.source], version: versionId, publishedAt: at, by: who }
@@ -175,6 +182,10 @@ export async function composeTools(
     }),
     close,
   }
+}
+
+function highestGeneration(generations: Readonly<Record<string, unknown>>): number {
+  return Math.max(0, ...Object.keys(generations).map(Number))
 }
 
 function catalogUrl(settings: Pick<Settings, 'redis' | 'catalogRedis'>): string {

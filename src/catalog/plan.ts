@@ -32,7 +32,8 @@ export function planDocument(
 ): CatalogPlan {
   const faults: Fault[] = []
   const what = describeDifference(live?.document ?? null, next)
-  const models: Record<string, ModelState> = { ...live?.state.models }
+  // Without a prototype, which would answer for a model called "constructor".
+  const models: Record<string, ModelState> = Object.assign(Object.create(null), live?.state.models)
   const retiredModels = new Set(live?.state.retiredModels)
   for (const [modelId, model] of Object.entries(next.models)) {
     const path = joinPath('models', modelId)
@@ -60,13 +61,21 @@ function describeDifference(live: TenantDocument | null, next: TenantDocument): 
   if (live === null)
     return [`creates tenant ${next.tenant} with ${Object.keys(next.models).join(', ') || 'no model'}`]
   // microdiff takes plain objects; both sides are JSON-shaped, so a trip through JSON only drops undefined values.
-  const plain = (document: TenantDocument) => JSON.parse(JSON.stringify(document)) as Record<string, unknown>
+  const plain = (document: TenantDocument) =>
+    JSON.parse(JSON.stringify(document), withoutPrototype) as Record<string, unknown>
   return diff(plain(live), plain(next)).map((difference) => {
     const path = joinPath('', ...difference.path)
     if (difference.type === 'CREATE') return `+ ${path}: ${JSON.stringify(difference.value)}`
     if (difference.type === 'REMOVE') return `- ${path}: ${JSON.stringify(difference.oldValue)}`
     return `~ ${path}: ${JSON.stringify(difference.oldValue)} → ${JSON.stringify(difference.value)}`
   })
+}
+
+/** microdiff asks with `in`, and would find a model "constructor" in every object: as if it had always been there. */
+function withoutPrototype(_name: string, value: unknown): unknown {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.assign(Object.create(null), value)
+    : value
 }
 
 function createModel(model: ModelDocument, salt: string): ModelState {
@@ -133,7 +142,10 @@ function planWeights(
 
 /** A weight of 0 and none at all are the same. */
 function sameWeights(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
-  return [...Object.keys(a), ...Object.keys(b)].every((id) => (a[id] ?? 0) === (b[id] ?? 0))
+  const [pointsA, pointsB] = [new Map(Object.entries(a)), new Map(Object.entries(b))]
+  return [...pointsA.keys(), ...pointsB.keys()].every(
+    (id) => (pointsA.get(id) ?? 0) === (pointsB.get(id) ?? 0),
+  )
 }
 
 /** Rows are found by the whole row key: with another number of parts, nothing that is published could be found. */
@@ -152,13 +164,13 @@ function keyFaults(state: ModelState, live: ModelDocument, next: ModelDocument, 
 function weightFaults(state: ModelState, next: ModelDocument, path: string): Fault[] {
   const anyTable = Object.values(state.generations).some((entry) => entry.state === 'active')
   if (!anyTable) return []
-  const today = state.allocations.at(-1)?.weights ?? {}
+  const today = new Map(Object.entries(state.allocations.at(-1)?.weights ?? {}))
   return Object.entries(weightsOf(next)).flatMap(([id, points]) =>
-    points > (today[id] ?? 0) && activeGeneration(state, id) === null
+    points > (today.get(id) ?? 0) && activeGeneration(state, id) === null
       ? [
           {
             path: joinPath(path, 'weights', id),
-            problem: `can't rise from ${(today[id] ?? 0) / 100} to ${points / 100}: "${id}" has no active table; publish it first`,
+            problem: `can't rise from ${(today.get(id) ?? 0) / 100} to ${points / 100}: "${id}" has no active table; publish it first`,
           },
         ]
       : [],

@@ -54,12 +54,12 @@ export interface CatalogStore {
   change(change: CatalogChange): Promise<ChangeOutcome>
   /** Newest first. */
   history(tenantId: string, entriesMax: number): Promise<readonly HistoryEntry[]>
-  /** The next number of the model's one counter, from 1; never given twice. */
-  nextGeneration(tenantId: string, modelId: string): Promise<number>
+  /** The next number of the model's one counter, above `highestInUse`; never given twice. */
+  nextGeneration(tenantId: string, modelId: string, highestInUse: number): Promise<number>
 }
 
 export interface CatalogAnnouncements {
-  /** Calls back with the tenant of every change, and with null after a reconnection, when some may have been missed. */
+  /** Calls back with the tenant of every change, and with null at each connection, before which some may have been missed. */
   subscribe(onChange: (tenantId: string | null) => void): Promise<void>
   close(): Promise<void>
 }

@@ -62,6 +62,8 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
       if (sameEntry(loaded.get(tenantId)?.at, at)) broken.delete(tenantId)
       else if (!sameEntry(broken.get(tenantId), at)) await loadTenant(tenantId, at)
     }
+    for (const tenantId of broken.keys())
+      if (!index.has(tenantId) && !loaded.has(tenantId)) broken.delete(tenantId)
     for (const tenantId of loaded.keys()) {
       if (index.has(tenantId) || broken.has(tenantId)) continue
       broken.set(tenantId, { revision: -1, token: '' })

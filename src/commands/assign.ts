@@ -7,7 +7,8 @@ import { OperationError } from '../domain/errors.ts'
 import type { ModelDocument } from '../domain/tenant-document.ts'
 import type { ModelState } from '../domain/tenant-state.ts'
 import type { Settings } from '../settings/schema.ts'
-import { createLog, printJson, printTable } from './output.ts'
+import { createCommandLog, printJson, printTable } from './output.ts'
+import { UsageError } from './usage-error.ts'
 
 export interface AssignOptions {
   readonly tenant: string
@@ -31,8 +32,8 @@ export async function assignUnits(
   options: AssignOptions,
 ): Promise<void> {
   const all = [...units, ...(options.unitsFile === undefined ? [] : await readUnits(options.unitsFile))]
-  if (all.length === 0) throw new OperationError('name a unit, or a file of units with --units-file')
-  const tools = await composeTools(settings, createLog(settings.logLevel))
+  if (all.length === 0) throw new UsageError('name a unit, or a file of units with --units-file')
+  const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   try {
     const live = await readLiveTenant(tools.catalog, options.tenant)
     const models = live?.document.models ?? {}

@@ -5,7 +5,7 @@ import { tableList } from '../catalog/table-list.ts'
 import { composeTools, randomToken } from '../compose.ts'
 import { OperationError } from '../domain/errors.ts'
 import type { Settings } from '../settings/schema.ts'
-import { createLog, currentUser, note, print, printJson, printTable } from './output.ts'
+import { createCommandLog, currentUser, note, print, printJson, printTable } from './output.ts'
 import { readTenantFiles } from './tenant-file.ts'
 
 export interface ApplyOptions {
@@ -22,7 +22,7 @@ export async function applyCatalog(
   options: ApplyOptions,
 ): Promise<void> {
   const documents = await readTenantFiles(files)
-  const tools = await composeTools(settings, createLog(settings.logLevel))
+  const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   try {
     // All are planned before the first is made: what can't be made stops everything.
     const plans = []
@@ -59,7 +59,7 @@ export async function showCatalog(
   tenantId: string | undefined,
   json: boolean,
 ): Promise<void> {
-  const tools = await composeTools(settings, createLog(settings.logLevel))
+  const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   try {
     if (tenantId === undefined) {
       const tenants = [...(await tools.catalog.index())].sort(([a], [b]) => (a < b ? -1 : 1))

@@ -6,8 +6,9 @@ import { CodecError, compileRecordSchema } from '../domain/codec/codec.ts'
 import type { RecordSchema } from '../domain/codec/record-schema.ts'
 import { OperationError } from '../domain/errors.ts'
 import type { Settings } from '../settings/schema.ts'
-import { createLog, print } from './output.ts'
+import { createCommandLog, print } from './output.ts'
 import { readTenantFile } from './tenant-file.ts'
+import { UsageError } from './usage-error.ts'
 
 export interface DecodeOptions {
   /** Live tenant; or `documentFile` has the schema. */
@@ -27,7 +28,7 @@ export async function decodeBody(file: string, options: DecodeOptions): Promise<
     print(compileRecordSchema(schema).toJsonText(packed))
   } catch (error) {
     if (error instanceof CodecError)
-      throw new OperationError(`not a record of ${options.model}: ${error.message}`)
+      throw new OperationError(`not a record of ${options.model} (${error.code}): ${error.message}`)
     throw error
   }
 }
@@ -42,9 +43,9 @@ async function findSchema({ tenant, model, documentFile, settings }: DecodeOptio
     )
   }
   if (tenant === undefined)
-    throw new OperationError('say whose model it is: --tenant, or --document with its file')
+    throw new UsageError('say whose model it is: --tenant, or --document with its file')
   const loaded = settings()
-  const tools = await composeTools(loaded, createLog(loaded.logLevel))
+  const tools = await composeTools(loaded, createCommandLog(loaded.logLevel))
   try {
     const state = (await readLiveTenant(tools.catalog, tenant))?.state.models
     if (state !== undefined && Object.hasOwn(state, model)) return state[model]!.record
@@ -64,5 +65,5 @@ async function readBody(file: string): Promise<Uint8Array> {
 
 function parseHex(hex: string): Uint8Array {
   if (/^([0-9a-fA-F]{2})+$/.test(hex)) return Buffer.from(hex, 'hex')
-  throw new OperationError('--hex must be an even number of hexadecimal digits')
+  throw new UsageError('--hex must be an even number of hexadecimal digits')
 }

@@ -15,7 +15,7 @@ import { loadSettings } from '../settings/load.ts'
 import type { Settings } from '../settings/schema.ts'
 import { samplePlayer, sampleTables, sampleTenant, writeSample } from './demo-sample.ts'
 import { startLocalRedis } from './local-redis.ts'
-import { createLog, currentUser, print } from './output.ts'
+import { createCommandLog, createLog, currentUser, print } from './output.ts'
 import { publishWith } from './publish.ts'
 import { stopOnSignal } from './serve.ts'
 import { readTenantFile } from './tenant-file.ts'
@@ -83,7 +83,7 @@ function demoSettings(redisUrl: string, ports: { data: number; admin: number; op
 
 async function publishSample(settings: Settings, directory: string): Promise<void> {
   const document = await readTenantFile(await writeSample(directory))
-  const tools = await composeTools(settings, createLog(settings.logLevel))
+  const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   const who = currentUser()
   try {
     const plan = await planChange(tools.catalog, document, randomToken)

@@ -54,6 +54,11 @@ export function currentUser(): string {
   }
 }
 
+/** Commands end in one message that says what failed; every try to connect is only for whoever debugs. */
+export function createCommandLog(level: string): Logger {
+  return createLog(level === 'debug' ? level : 'error')
+}
+
 export function createLog(level: string): Logger {
   return pino({ level, base: null }, pino.destination({ dest: 2, sync: true }) as DestinationStream)
 }

@@ -10,7 +10,7 @@ import { openRows } from '../sources/duckdb-source.ts'
 import { describeBadRow } from '../tables/pack-rows.ts'
 import type { PublishTarget } from '../tables/ports.ts'
 import { type PublishProgress, type PublishReport, publish } from '../tables/publish.ts'
-import { createLog, currentUser, note, print, printJson } from './output.ts'
+import { createCommandLog, currentUser, note, print, printJson } from './output.ts'
 
 export interface PublishOptions {
   readonly tenant: string
@@ -29,7 +29,7 @@ export async function publishFiles(
   files: readonly string[],
   options: PublishOptions,
 ): Promise<void> {
-  const tools = await composeTools(settings, createLog(settings.logLevel))
+  const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   const startedAt = performance.now()
   try {
     const report = await publishWith(tools, files, options)

@@ -3,19 +3,19 @@ import { tableList } from '../catalog/table-list.ts'
 import { composeTools } from '../compose.ts'
 import { OperationError } from '../domain/errors.ts'
 import type { Settings } from '../settings/schema.ts'
-import { createLog, printJson, printTable } from './output.ts'
+import { createCommandLog, printJson, printTable } from './output.ts'
 
 /** `recgate tables list`: every generation of a tenant, those that are being loaded included. */
 export async function listTables(
   settings: Settings,
   options: { readonly tenant: string; readonly model: string | undefined; readonly json: boolean },
 ): Promise<void> {
-  const tools = await composeTools(settings, createLog(settings.logLevel))
+  const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   try {
     const live = await readLiveTenant(tools.catalog, options.tenant)
     if (live === null)
       throw new OperationError(`there is no tenant ${options.tenant}; \`recgate catalog show\` lists them`)
-    if (options.model !== undefined && live.document.models[options.model] === undefined)
+    if (options.model !== undefined && !Object.hasOwn(live.document.models, options.model))
       throw new OperationError(
         `tenant ${options.tenant} has no model ${options.model}; it has ${Object.keys(live.document.models).join(', ')}`,
       )

@@ -39,13 +39,19 @@ async function parseFile(file: string): Promise<unknown> {
       `${file}: is larger than ${limits.documentBytesMax} bytes, the most for a tenant`,
     )
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter })
+  const document = parseDocument(text, { lineCounter, prettyErrors: false })
   const faults = document.errors.map((error) => {
     const { line, col } = lineCounter.linePos(error.pos[0])
-    return { path: `line ${line}, column ${col}`, problem: error.message.split('\n')[0] ?? error.code }
+    return { path: `line ${line}, column ${col}`, problem: error.message }
   })
   if (faults.length > 0) throw new FaultsError(file, faults)
-  return document.toJS()
+  try {
+    // What JSON can't carry, the catalog can't keep: a node that contains itself, by an alias.
+    return JSON.parse(JSON.stringify(document.toJS()))
+  } catch (error) {
+    const problem = `its aliases (*name) can't be followed: ${(error as Error).message.split('\n')[0]}`
+    throw new FaultsError(file, [{ path: '', problem }])
+  }
 }
 
 /** Imports every public key, as a gateway will; secrets are the gateways' own, and not looked at here. */

@@ -1,11 +1,11 @@
-import { OperationError } from '../domain/errors.ts'
-import { isId } from '../domain/ids.ts'
+import { idRule, isId } from '../domain/ids.ts'
 import {
   defaultDevelopmentKeyPath,
   loadDevelopmentKey,
   signDevelopmentToken,
 } from '../jwt/development-key.ts'
 import { print, printJson } from './output.ts'
+import { UsageError } from './usage-error.ts'
 
 export interface TokenOptions {
   readonly tenant: string
@@ -19,14 +19,14 @@ export interface TokenOptions {
 
 /** `recgate token`: a signed token for trying things; only `serve --development` and `demo` accept it. */
 export async function issueToken(options: TokenOptions): Promise<void> {
-  if (!isId(options.tenant)) throw new OperationError(`${options.tenant} is not a tenant's id`)
+  if (!isId(options.tenant)) throw new UsageError(`--tenant ${options.tenant}: must be ${idRule}`)
   const key = await loadDevelopmentKey(defaultDevelopmentKeyPath(process.env))
   const [model] = options.models
   const claims: Record<string, unknown> = { sub: options.sub }
   if (model !== undefined) claims['model'] = options.models.length === 1 ? model : options.models
   for (const text of options.claims) {
     const at = text.indexOf('=')
-    if (at < 1) throw new OperationError(`--claim ${text}: must be name=value`)
+    if (at < 1) throw new UsageError(`--claim ${text}: must be name=value`)
     claims[text.slice(0, at)] = text.slice(at + 1)
   }
   const { lifetimeSeconds } = options

@@ -48,6 +48,8 @@ export const limits = {
   clockToleranceSeconds: 30,
   rsaBitsMin: 2_048,
   secretBytesMin: 32,
+  /** Entries of a tenant's history; older ones leave. */
+  historyEntriesMax: 1_000,
   documentBytesMax: 1_048_576,
   deadlineMsMin: 5,
   deadlineMsDefault: 50,

@@ -12,6 +12,24 @@ import { faultsOf, joinPath } from './zod-faults.ts'
  * under `config/`, stored as JSON in the catalog, and compiled into a snapshot.
  */
 
+/**
+ * Any names → values. The name `__proto__`, which JavaScript gives a meaning of its own, would be passed over in
+ * silence by zod.
+ */
+function mapping<Key extends z.core.$ZodRecordKey, Value extends z.ZodType>(key: Key, value: Value) {
+  return z
+    .unknown()
+    .superRefine((input, context) => {
+      if (typeof input === 'object' && input !== null && Object.hasOwn(input, '__proto__'))
+        context.addIssue({
+          code: 'custom',
+          path: ['__proto__'],
+          message: 'is taken by JavaScript; use another name',
+        })
+    })
+    .pipe(z.record(key, value))
+}
+
 const id = z.string().refine(isId, { error: `must be ${idRule}` })
 const claimName = z.string().min(1, 'must name a claim').max(128, 'must be at most 128 characters')
 const parameterName = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, {
@@ -53,22 +71,46 @@ const issuer = z.strictObject({
   maxLifetimeSeconds: z.int().min(1).optional(),
 })
 
-const model = z.strictObject({
+const keyShape = {
   key: z.array(keyPart).min(1, 'must have at least one part').max(limits.rowKeyPartsMax),
   public: z.boolean().optional(),
+  ignoredParameters: z.array(parameterName).max(limits.ignoredParametersMax).optional(),
+}
+const versionShape = {
+  versions: z.array(id).min(1, 'must name at least one version').max(limits.versionsPerModelMax),
+  control: id,
+  weights: mapping(z.string(), z.number()),
+  overrides: mapping(
+    z.string(),
+    z.array(
+      z
+        .string()
+        .min(1)
+        .refine((unit) => Buffer.byteLength(unit) <= limits.unitBytesMax, {
+          error: `may have at most ${limits.unitBytesMax} bytes of UTF-8`,
+        }),
+    ),
+  ).optional(),
+}
+const defaultRecord = z.union([z.literal('none'), mapping(z.string(), z.unknown())], {
+  error: 'must be a record, or none where an unknown row is to be answered 404',
+})
+const model = z.strictObject({
+  ...keyShape,
+  ...versionShape,
   record: z
     .unknown()
     .refine((value) => value !== undefined, { error: 'is missing; it must give the fields' }),
-  default: z.union([z.literal('none'), z.record(z.string(), z.unknown())], {
-    error: 'must be a record, or none where an unknown row is to be answered 404',
-  }),
+  default: defaultRecord,
   maxAgeSeconds: z.int().min(0).max(86_400).default(300),
   deadlineMs: z.int().min(limits.deadlineMsMin).max(limits.deadlineMsMax).default(limits.deadlineMsDefault),
-  versions: z.array(id).min(1, 'must name at least one version').max(limits.versionsPerModelMax),
-  control: id,
-  weights: z.record(z.string(), z.number()),
-  overrides: z.record(z.string(), z.array(z.string().min(1).max(limits.unitBytesMax))).optional(),
-  ignoredParameters: z.array(parameterName).max(limits.ignoredParametersMax).optional(),
+})
+/** Parts of a model whose rules are checked even where another part is broken. */
+const keySection = z.object(keyShape)
+const versionSection = z.object({
+  ...versionShape,
+  versions: z.array(z.string()).max(limits.versionsPerModelMax),
+  control: z.string(),
 })
 
 const tenantDocument = z.strictObject({
@@ -89,7 +131,7 @@ const tenantDocument = z.strictObject({
       concurrency: z.int().min(1),
     })
     .optional(),
-  models: z.record(id, z.unknown()),
+  models: mapping(id, z.unknown()),
 })
 
 export type IssuerDocument = z.infer<typeof issuer>
@@ -117,7 +159,7 @@ export function checkTenantDocument(input: unknown): CheckedDocument {
     faults.push(...checked.faults)
     if (checked.model !== null) models[modelId] = checked.model
   }
-  if (outer.success) faults.push(...issuerFaults(outer.data.issuers, modelsOf(input)))
+  faults.push(...issuerFaults(input, modelsOf(input)))
   if (Object.keys(modelsOf(input)).length > limits.modelsPerTenantMax)
     faults.push({ path: 'models', problem: `must be at most ${limits.modelsPerTenantMax} models` })
   if (faults.length > 0 || !outer.success) return { document: null, faults }
@@ -131,10 +173,16 @@ function modelsOf(input: unknown): Record<string, unknown> {
     : {}
 }
 
-function issuerFaults(issuers: readonly IssuerDocument[], models: Record<string, unknown>): Fault[] {
+/** Rules between fields, for every issuer whose own fields are in order. */
+function issuerFaults(input: unknown, models: Record<string, unknown>): Fault[] {
+  const entries = (input as { issuers?: unknown } | null | undefined)?.issuers
+  if (!Array.isArray(entries) || entries.length > limits.issuersPerTenantMax) return []
   const faults: Fault[] = []
   const seen = new Set<string>()
-  issuers.forEach((entry, index) => {
+  entries.forEach((value, index) => {
+    const parsed = issuer.safeParse(value)
+    if (!parsed.success) return
+    const entry = parsed.data
     const path = joinPath('issuers', index)
     if (seen.has(entry.issuer))
       faults.push({ path: joinPath(path, 'issuer'), problem: 'stands twice; one entry an issuer' })
@@ -157,13 +205,17 @@ type CheckedModel = { readonly model: ModelDocument | null; readonly faults: rea
 
 function checkModel(input: unknown, path: string): CheckedModel {
   const parsed = model.safeParse(input)
-  const record = checkRecord((input as { record?: unknown } | null)?.record, joinPath(path, 'record'))
+  const given = (input as { record?: unknown; default?: unknown } | null) ?? {}
+  const record = checkRecord(given.record, joinPath(path, 'record'))
   const faults = [...(parsed.success ? [] : faultsOf(parsed.error, path)), ...record.faults]
-  if (!parsed.success) return { model: null, faults }
-  faults.push(...keyFaults(parsed.data, path), ...versionFaults(parsed.data, path))
-  if (record.codec !== null && parsed.data.default !== 'none')
-    faults.push(...defaultFaults(record.codec, parsed.data.default, joinPath(path, 'default')))
-  if (faults.length > 0 || record.schema === null) return { model: null, faults }
+  const key = keySection.safeParse(input)
+  if (key.success) faults.push(...keyFaults(key.data, given.record, path))
+  const versions = versionSection.safeParse(input)
+  if (versions.success) faults.push(...versionFaults(versions.data, path))
+  const standIn = defaultRecord.safeParse(given.default)
+  if (standIn.success && standIn.data !== 'none' && record.codec !== null)
+    faults.push(...defaultFaults(record.codec, standIn.data, joinPath(path, 'default')))
+  if (faults.length > 0 || !parsed.success || record.schema === null) return { model: null, faults }
   return { model: { ...parsed.data, record: record.schema }, faults: [] }
 }
 
@@ -192,9 +244,7 @@ function defaultFaults(codec: RecordCodec, record: Record<string, unknown>, path
   }
 }
 
-type ParsedModel = z.infer<typeof model>
-
-function keyFaults(parsed: ParsedModel, path: string): Fault[] {
+function keyFaults(parsed: z.infer<typeof keySection>, record: unknown, path: string): Fault[] {
   const faults: Fault[] = []
   const names = new Set<string>()
   const columns = new Set<string>()
@@ -214,7 +264,7 @@ function keyFaults(parsed: ParsedModel, path: string): Fault[] {
     columns.add(part.column ?? name)
     if ('values' in part && new Set(part.values).size !== part.values.length)
       faults.push({ path: joinPath(at, 'values'), problem: 'holds a value twice' })
-    if (parsed.record !== null && Object.hasOwn(parsed.record as object, part.column ?? name))
+    if (typeof record === 'object' && record !== null && Object.hasOwn(record, part.column ?? name))
       faults.push({ path: at, problem: `the column "${part.column ?? name}" is a field of the record, too` })
   })
   const personal = parsed.key.some((part) => 'claim' in part)
@@ -237,7 +287,9 @@ function keyFaults(parsed: ParsedModel, path: string): Fault[] {
   return faults
 }
 
-function versionFaults(parsed: ParsedModel, path: string): Fault[] {
+type VersionSection = z.infer<typeof versionSection>
+
+function versionFaults(parsed: VersionSection, path: string): Fault[] {
   const faults: Fault[] = []
   const known = new Set(parsed.versions)
   const unknown = (versionId: string) => `"${versionId}" is not in versions (${parsed.versions.join(', ')})`
@@ -255,7 +307,7 @@ function versionFaults(parsed: ParsedModel, path: string): Fault[] {
 }
 
 function overrideFaults(
-  parsed: ParsedModel,
+  parsed: VersionSection,
   known: ReadonlySet<string>,
   path: string,
   unknown: (versionId: string) => string,

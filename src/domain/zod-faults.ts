@@ -21,37 +21,92 @@ function faultsOfIssue(issue: core.$ZodIssue, prefix: string): Fault[] {
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: joinPath(path, key), problem: 'is not a known field here' }))
-    case 'invalid_type':
-      return [{ path, problem: typeProblem(issue) }]
-    case 'invalid_value':
-      return [{ path, problem: `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}` }]
     case 'invalid_union':
       return unionFaults(issue, path)
     case 'invalid_key':
       return [{ path, problem: `is not a fitting name: ${issue.issues[0]?.message ?? 'it must be an id'}` }]
     default:
-      return [{ path, problem: lowerFirst(issue.message) }]
+      return [{ path, problem: zodsOwn.test(issue.message) ? problemOf(issue) : issue.message }]
   }
 }
 
-/** The branch that got furthest is what the writer meant; a union without such a branch names its own rule. */
+/** Messages that a schema gives itself stay; zod's own speak to programmers, and are replaced. */
+const zodsOwn = /^(Invalid|Too small|Too big|Unrecognized)/
+
+/**
+ * The branch that got furthest is what the writer meant, unless a field of its own is missing; a union without such
+ * a branch names its own rule.
+ */
 function unionFaults(issue: core.$ZodIssueInvalidUnion, path: string): Fault[] {
-  const branches = issue.errors.filter((branch) => branch.every((inner) => inner.path.length > 0))
+  const branches = issue.errors.filter((branch) =>
+    branch.every((inner) => inner.path.length > 1 || (inner.path.length === 1 && !isMissing(inner))),
+  )
   const closest = branches.sort((a, b) => a.length - b.length)[0]
-  if (closest === undefined) return [{ path, problem: lowerFirst(issue.message) }]
-  return closest.flatMap((inner) => faultsOfIssue(inner, path))
+  if (closest !== undefined) return closest.flatMap((inner) => faultsOfIssue(inner, path))
+  return [{ path, problem: zodsOwn.test(issue.message) ? 'does not fit here' : issue.message }]
 }
 
-function typeProblem(issue: core.$ZodIssueInvalidType): string {
-  const missing = /received undefined$/.test(issue.message)
-  return missing ? `is missing; it must be ${article(issue.expected)}` : lowerFirst(issue.message)
+function isMissing(issue: core.$ZodIssue): boolean {
+  return issue.code === 'invalid_type' && /received undefined$/.test(issue.message)
 }
 
-function article(expected: string): string {
-  if (expected === 'int') return 'a whole number'
-  return /^[aeiou]/.test(expected) ? `an ${expected}` : `a ${expected}`
+function problemOf(issue: core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return typeProblem(issue)
+    case 'invalid_value':
+      return `must be ${listed(issue.values.map((value) => JSON.stringify(value)))}`
+    case 'too_small':
+      return smallProblem(issue)
+    case 'too_big':
+      return bigProblem(issue)
+    default:
+      return 'does not fit here'
+  }
 }
 
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
+function typeProblem({ expected, message }: core.$ZodIssueInvalidType): string {
+  const kind = kinds[expected] ?? expected
+  const received = /received (\w+)$/.exec(message)?.[1]
+  if (received === 'undefined') return `is missing; it must be ${kind}`
+  const given = received === undefined ? undefined : (kinds[received] ?? received)
+  // 1.5 for a whole number: that it is a number says nothing.
+  return given === undefined || expected === 'int' ? `must be ${kind}` : `must be ${kind}, not ${given}`
+}
+
+/** Zod's types and values in words of a document. */
+const kinds: Readonly<Record<string, string>> = {
+  array: 'a list',
+  bigint: 'a number',
+  boolean: 'true or false',
+  int: 'a whole number',
+  null: 'empty',
+  number: 'a number',
+  object: 'a mapping',
+  record: 'a mapping',
+  string: 'text',
+  tuple: 'a list',
+}
+
+function smallProblem({ origin, minimum, inclusive }: core.$ZodIssueTooSmall): string {
+  const unit = units[origin]
+  if (unit === undefined) return inclusive ? `must be ${minimum} or more` : `must be above ${minimum}`
+  if (minimum === 1) return `is empty; it must have at least one ${unit.one}`
+  return `must have at least ${minimum} ${unit.many}`
+}
+
+function bigProblem({ origin, maximum, inclusive }: core.$ZodIssueTooBig): string {
+  const unit = units[origin]
+  if (unit === undefined) return inclusive ? `must be ${maximum} or less` : `must be below ${maximum}`
+  return `may have at most ${maximum} ${maximum === 1 ? unit.one : unit.many}`
+}
+
+/** What is counted; numbers aren't. */
+const units: Readonly<Record<string, { readonly one: string; readonly many: string }>> = {
+  array: { one: 'entry', many: 'entries' },
+  string: { one: 'character', many: 'characters' },
+}
+
+function listed(texts: readonly string[]): string {
+  return texts.length < 2 ? texts.join() : `${texts.slice(0, -1).join(', ')} or ${texts.at(-1)}`
 }

@@ -7,11 +7,14 @@ import type {
   HistoryEntry,
   IndexEntry,
 } from '../catalog/ports.ts'
+import { limits } from '../domain/limits.ts'
 import { catalogKeys } from './keys.ts'
 
 /**
  * Compares the revision, checks that no issuer is another tenant's, then writes everything and announces it.
  * Documents pass through as opaque text: parsing 200 kB of JSON in Lua blocked Redis for 17.7 ms, this takes 0.9.
+ * A tenant that was lost and is created anew goes on after its history, which takes no revision twice: XADD would end
+ * the script half way.
  *
  * KEYS: tenant, index, history, issuers, issuers of the tenant
  * ARGV: tenant, expected revision, token, document, state, history entry, channel, then the claimed issuers
@@ -29,12 +32,28 @@ for i = 8, #ARGV do
   redis.call('HSET', KEYS[4], ARGV[i], ARGV[1])
   redis.call('SADD', KEYS[5], ARGV[i])
 end
+if revision == 0 then
+  local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
+  if last then revision = tonumber(string.match(last[1], '^%d+')) end
+end
 revision = revision + 1
 redis.call('HSET', KEYS[1], 'revision', revision, 'token', ARGV[3], 'document', ARGV[4], 'state', ARGV[5])
-redis.call('XADD', KEYS[3], revision .. '-0', 'entry', ARGV[6])
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ${limits.historyEntriesMax}, revision .. '-0', 'entry', ARGV[6])
 redis.call('HSET', KEYS[2], ARGV[1], revision .. ' ' .. ARGV[3])
 redis.call('PUBLISH', ARGV[7], ARGV[1])
 return {'changed', tostring(revision)}
+`
+
+/**
+ * Counts on from the last number given, or from the highest that is known to be in use: a counter that was lost must
+ * not give a live generation's number again, or the next publish would write over what is served.
+ *
+ * KEYS: counters. ARGV: field, highest number in use
+ */
+const nextGenerationScript = `
+local last = math.max(tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0'), tonumber(ARGV[2]))
+redis.call('HSET', KEYS[1], ARGV[1], last + 1)
+return last + 1
 `
 
 /** `newToken` gives a fresh random text at each call. */
@@ -81,8 +100,11 @@ export function createCatalogStore(client: Redis, newToken: () => string): Catal
       }))
     },
 
-    nextGeneration: (tenantId, modelId) =>
-      client.hincrby(catalogKeys.generations, catalogKeys.generationField(tenantId, modelId), 1),
+    async nextGeneration(tenantId, modelId, highestInUse) {
+      const field = catalogKeys.generationField(tenantId, modelId)
+      const { generations } = catalogKeys
+      return (await client.eval(nextGenerationScript, 1, generations, field, highestInUse)) as number
+    },
   }
 }
 

@@ -13,12 +13,15 @@ import type { RecordRead, RecordReader, RecordReadResult } from '../serving/port
  * KEYS: the buckets, in the order of the reads: own where its token isn't empty, then control's where its isn't
  * ARGV: for each read: row key, own token, control token
  * Reply: for each read: the packed record, or [miss] or [miss, control's packed record]
+ *
+ * A bucket that is no hash is damaged like any other: its error must not end the reads that travel with it.
  */
 const readScript = `
 local replies, key = {}, 0
 local function find(row, token)
   key = key + 1
-  local found = redis.call('HMGET', KEYS[key], row, '')
+  local found = redis.pcall('HMGET', KEYS[key], row, '')
+  if found.err and not string.find(found.err, 'WRONGTYPE', 1, true) then error(found.err, 0) end
   if found[2] ~= token then return nil, 2 end
   return found[1], 1
 end
@@ -139,12 +142,14 @@ function createScriptCall(client: Redis): (reads: readonly RecordRead[]) => Prom
 
   async function call(command: 'EVALSHA' | 'EVAL', parameters: readonly string[]): Promise<ScriptReply> {
     const script = command === 'EVAL' ? readScript : sha
+    const tried = suffix
     try {
-      return (await client.callBuffer(`${command}${suffix}`, script, ...parameters)) as ScriptReply
+      return (await client.callBuffer(`${command}${tried}`, script, ...parameters)) as ScriptReply
     } catch (error) {
       const { message } = error as Error
       if (command === 'EVALSHA' && message.startsWith('NOSCRIPT')) return call('EVAL', parameters)
-      if (suffix === '' || !/^ERR unknown command/i.test(message)) throw error
+      // By what this call tried: another one in flight may have learnt it meanwhile.
+      if (tried === '' || !/^ERR unknown command/i.test(message)) throw error
       suffix = ''
       return call(command, parameters)
     }

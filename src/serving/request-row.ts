@@ -20,7 +20,10 @@ export function rowKeyOf(
   }
   const rowKey = joinRowKey(values)
   const fault = rowKeyFault(rowKey)
-  return fault === null ? rowKey : refuse('parameter-invalid', `the row key ${fault}`)
+  if (fault === null) return rowKey
+  // With other parameters another row could be asked for; claims alone need another token.
+  const isOfClaims = model.key.every((part) => part.source === 'claim')
+  return refuse(isOfClaims ? 'claim-invalid' : 'parameter-invalid', `the row key ${fault}`)
 }
 
 /** The text of a claim, as row key or unit. */

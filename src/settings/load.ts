@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parse, YAMLParseError } from 'yaml'
 import { type Fault, FaultsError } from '../domain/errors.ts'
 import { faultsOf, joinPath } from '../domain/zod-faults.ts'
-import { type Settings, settingsOfEnvironment, settingsSchema } from './schema.ts'
+import { listenerSettings, type Settings, settingsOfEnvironment, settingsSchema } from './schema.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -19,13 +19,14 @@ export function loadSettings(environment: Environment, file?: string): Settings 
     const text = environment[name]
     if (text === undefined || text === '') continue
     const value = type === 'number' ? Number(text) : text
-    if (Number.isNaN(value))
+    if (type === 'number' && !/^-?[0-9]+(\.[0-9]+)?$/.test(text))
       faults.push({ path: name, problem: `must be a number, not ${JSON.stringify(text)}` })
     else assign(input, path, value)
   }
   const parsed = settingsSchema.safeParse(input)
   if (!parsed.success) faults.push(...faultsOf(parsed.error).map(nameVariable))
-  else faults.push(...planeFaults(parsed.data))
+  const listeners = listenerSettings.safeParse(input)
+  if (listeners.success) faults.push(...planeFaults(listeners.data))
   if (faults.length > 0 || !parsed.success) throw new FaultsError(subjectOf(file), faults)
   return deepFreeze(parsed.data)
 }
@@ -88,7 +89,12 @@ function nameVariable(fault: Fault): Fault {
 
 const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
 
-function planeFaults({ admin, adminToken, data, ops }: Settings): Fault[] {
+function planeFaults({
+  admin,
+  adminToken,
+  data,
+  ops,
+}: Pick<Settings, 'admin' | 'adminToken' | 'data' | 'ops'>): Fault[] {
   const faults: Fault[] = []
   if (adminToken === undefined && !loopback.has(admin.host))
     faults.push({

@@ -28,7 +28,13 @@ const secret = z
 
 /** How one process is run; what studios configure is in the catalog. */
 export const settingsSchema = z.strictObject({
-  redis: z.strictObject({ url: redisUrl }),
+  redis: z.strictObject(
+    { url: redisUrl },
+    {
+      error: ({ input }) =>
+        input === undefined ? 'is missing; it must give a url, e.g. redis://127.0.0.1:6379' : undefined,
+    },
+  ),
   /** Where the catalog lies, if not with the tables. */
   catalogRedis: z.strictObject({ url: redisUrl }).optional(),
   data: listener(8080, '0.0.0.0'),
@@ -44,6 +50,10 @@ export const settingsSchema = z.strictObject({
   /** What a document's `secretRef` may name. */
   secrets: z.record(z.string(), secret).default({}),
 })
+
+const { admin, adminToken, data, ops } = settingsSchema.shape
+/** What has rules of its own, which are checked also where other settings are broken. */
+export const listenerSettings = z.object({ admin, adminToken, data, ops })
 
 export type Settings = z.infer<typeof settingsSchema>
 

@@ -1,4 +1,4 @@
-import { OperationError } from '../domain/errors.ts'
+import { FaultsError, OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import { bucketCount, bucketOf } from '../domain/row-key.ts'
 import { type BadRow, packRows } from './pack-rows.ts'
@@ -87,7 +87,8 @@ export async function publish(services: PublishServices, request: PublishRequest
     throw error
   }
   const catalogRevision = await activateOrClean(services, target, address, loaded)
-  await services.store.removeManifest(address)
+  // It is active: a manifest that stays behind doesn't make the publish a failed one. The catalog outranks it.
+  await services.store.removeManifest(address).catch(() => undefined)
   const { bytes, buckets } = loaded
   return { generation, rows: rows.length, bytes, buckets, badRows, badRowsShown, longRows, catalogRevision }
 }
@@ -102,7 +103,7 @@ async function activateOrClean(
   try {
     return await catalog.activate(target, loaded)
   } catch (error) {
-    if (error instanceof OperationError) await clean(store, address, loaded)
+    if (error instanceof OperationError || error instanceof FaultsError) await clean(store, address, loaded)
     throw error
   }
 }

@@ -14,11 +14,14 @@ const details: Partial<Record<ErrorCode, string>> = {
   'request-timeout': 'the request did not arrive in time',
 }
 
-/** Answers bytes that never became a request; there is no response object yet, so the text goes to the socket. */
-export function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+/**
+ * Answers bytes that never became a request; there is no response object yet, so the text goes to the socket.
+ * Gives the code that it answered with, or null where nobody is there to answer.
+ */
+export function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): ErrorCode | null {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
-    return
+    return null
   }
   const code = codeOf[error.code ?? ''] ?? 'request-malformed'
   const status = statusOf[code]
@@ -33,4 +36,5 @@ export function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`
   for (let index = 0; index < fields.length; index += 2) head += `${fields[index]}: ${fields[index + 1]}\r\n`
   socket.end(`${head}\r\n${body}`)
+  return code
 }

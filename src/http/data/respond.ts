@@ -12,12 +12,7 @@ export interface Responder {
 
 /** Writes answers with as few header bytes as HTTP allows. */
 export function createResponder(isDraining: () => boolean): Responder {
-  function send(
-    response: ServerResponse,
-    status: number,
-    headers: string[],
-    body: string | Uint8Array | undefined,
-  ): void {
+  function send(response: ServerResponse, status: number, headers: string[], body: Body): void {
     // The client has gone; there is nobody to write to.
     if (response.destroyed) return
     if (isDraining()) headers.push('Connection', 'close')
@@ -25,37 +20,50 @@ export function createResponder(isDraining: () => boolean): Responder {
     else if (response.shouldKeepAlive && response.req.httpVersionMinor >= 1)
       response.removeHeader('Connection')
     response.writeHead(status, headers)
-    response.end(body)
+    response.end(body.text, body.encoding)
+  }
+
+  function sendBody(response: ServerResponse, status: number, headers: string[], body: Body): void {
+    headers.push('Content-Length', String(body.bytes))
+    send(response, status, headers, body)
   }
 
   return {
     sendRepresentation(response, status, { headers, etag, body }) {
-      if (status === 304) send(response, status, [...headers.slice(2), 'ETag', etag], undefined)
-      else send(response, status, [...headers, 'ETag', etag, 'Content-Length', lengthOf(body)], body)
+      if (status === 304) send(response, status, [...headers.slice(2), 'ETag', etag], noBody)
+      else sendBody(response, status, [...headers, 'ETag', etag], bodyOf(body))
     },
     sendProblem(response, code, detail) {
-      const body = problemBody(code, detail)
-      send(response, statusOf[code], [...problemHeaders(code), 'Content-Length', lengthOf(body)], body)
+      sendBody(response, statusOf[code], [...problemHeaders(code)], bodyOf(problemBody(code, detail)))
     },
     sendText(response, status, text) {
-      const headers = [
-        'Content-Type',
-        'text/plain',
-        'Cache-Control',
-        'no-store',
-        'Content-Length',
-        lengthOf(text),
-      ]
-      send(response, status, headers, text)
+      sendBody(response, status, ['Content-Type', 'text/plain', 'Cache-Control', 'no-store'], bodyOf(text))
     },
     sendEmpty(response, status, headers) {
-      send(response, status, [...headers], undefined)
+      send(response, status, [...headers], noBody)
     },
   }
 }
 
-function lengthOf(body: string | Uint8Array): string {
-  return String(Buffer.byteLength(body))
+/**
+ * Always a text: Node sends head and body in one write where the body is one, and in two chunks where it is bytes.
+ */
+interface Body {
+  readonly text: string
+  readonly encoding: 'latin1' | 'utf8'
+  readonly bytes: number
+}
+
+const noBody: Body = { text: '', encoding: 'latin1', bytes: 0 }
+
+function bodyOf(body: string | Uint8Array): Body {
+  if (typeof body === 'string') {
+    const bytes = Buffer.byteLength(body)
+    // Plain ASCII, as nearly all JSON is, needs no transcoding.
+    return { text: body, encoding: bytes === body.length ? 'latin1' : 'utf8', bytes }
+  }
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1')
+  return { text, encoding: 'latin1', bytes: body.byteLength }
 }
 
 /** Weak comparison with a list of entity tags (RFC 9110, 13.1.2). Ours never hold a comma. */

@@ -31,7 +31,10 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
     keepAliveTimeout: 75_000,
     // A body is never read; the framework needs a bound above 0.
     bodyLimit: 1,
-    clientErrorHandler: (error, socket) => refuseBrokenRequest(error, socket),
+    clientErrorHandler: (error, socket) => {
+      const code = refuseBrokenRequest(error, socket)
+      if (code !== null) countUnrouted(code)
+    },
     frameworkErrors: (_error, _request, reply) =>
       refuseNow(reply, 'request-malformed', 'the URL can not be decoded'),
   })
@@ -51,13 +54,11 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
     const [status, text] = isDraining() ? [503, 'draining'] : [200, 'up']
     responder.sendText(reply.raw, status, text)
   })
-  app.setNotFoundHandler((request, reply) => {
-    const isKnown = request.raw.url !== undefined && knownPaths.has(request.raw.url.split('?', 1)[0] ?? '')
-    if (isKnown) refuseNow(reply, 'method-not-allowed', `this path takes ${allowedMethods}`)
-    else refuseNow(reply, 'path-not-found', 'there is nothing at this path')
-  })
-  app.setErrorHandler((error, _request, reply) => {
+  app.setNotFoundHandler(refuseUnrouted)
+  app.setErrorHandler((error, request, reply) => {
     const { statusCode } = error as { statusCode?: number }
+    // The framework looks at a body before it says that nothing takes one.
+    if (request.is404) return refuseUnrouted(request, reply)
     if (statusCode !== undefined && statusCode < 500)
       return refuseNow(
         reply,
@@ -112,9 +113,19 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
     metrics.answered({ version, reason, cause, format: representation.format, status, durationMs })
   }
 
+  function refuseUnrouted(request: FastifyRequest, reply: FastifyReply): void {
+    const isKnown = knownPaths.has((request.raw.url ?? '').split('?', 1)[0] ?? '')
+    if (isKnown) refuseNow(reply, 'method-not-allowed', `this path takes ${allowedMethods}`)
+    else refuseNow(reply, 'path-not-found', 'there is nothing at this path')
+  }
+
   function refuseNow(reply: FastifyReply, code: ErrorCode, detail: string): void {
     reply.hijack()
     responder.sendProblem(reply.raw, code, detail)
+    countUnrouted(code)
+  }
+
+  function countUnrouted(code: ErrorCode): void {
     metrics.refused({ code, status: statusOf[code], tenantId: null, durationMs: 0 })
   }
 
