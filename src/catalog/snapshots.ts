@@ -4,7 +4,7 @@ import { parseStoredTenant } from './live-tenant.ts'
 import type { CatalogAnnouncements, CatalogStore, IndexEntry } from './ports.ts'
 
 /** What a gateway tells its operators about its catalog. */
-export interface SnapshotsStatus {
+interface SnapshotsStatus {
   readonly ready: boolean
   readonly tenants: number
   /** Tenants whose newest document can't be served; the last good one is. */

@@ -18,7 +18,7 @@ export interface AssignOptions {
   readonly json: boolean
 }
 
-export interface Assignment {
+interface Assignment {
   readonly unit: string
   readonly slot: number
   readonly version: string

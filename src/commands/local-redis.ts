@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { subscribe } from 'node:diagnostics_channel'
 import { access, constants, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -78,19 +77,24 @@ function accepting(child: ChildProcess, binary: string): Promise<void> {
 
 /** In TypeScript, inside this process: slower than Redis and only for trying things. */
 export async function startInProcessRedis(): Promise<LocalRedis> {
-  const { createRedisMock } = await import('js-redis-server')
-  let port = 0
-  // Its sockets wait for acknowledgements otherwise, 45 ms a pipeline.
-  subscribe('net.server.socket', (message) => {
-    const { socket } = message as { socket: Socket }
-    if (socket.localPort === port) socket.setNoDelay(true)
+  // Put together by hand: the package's own servers bind every interface.
+  const { createRedisCommandExecutor, RedisServerState, Resp2Server } = await import('js-redis-server/core')
+  const engine = new Resp2Server({ server: new RedisServerState(), executor: createRedisCommandExecutor() })
+  const sockets = new Set<Socket>()
+  engine.server.on('connection', (socket) => {
+    // It waits for acknowledgements otherwise, 45 ms a pipeline.
+    socket.setNoDelay(true)
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
   })
-  const server = await createRedisMock()
-  port = server.port
+  await new Promise<void>((resolve) => engine.server.listen(0, '127.0.0.1', resolve))
   return {
-    url: `redis://127.0.0.1:${server.port}`,
+    url: `redis://127.0.0.1:${engine.getPort()}`,
     engine: 'js-redis-server (in process, for trying things only)',
-    stop: () => server.close(),
+    stop() {
+      for (const socket of sockets) socket.destroy()
+      return engine.close()
+    },
   }
 }
 

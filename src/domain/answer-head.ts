@@ -5,7 +5,7 @@ import { type Format, formats, mediaTypes, type Reason, reasons } from './reason
  * What an answer says around its record. It depends only on model, version and reason, so it is made when the catalog
  * changes, and a request only picks it.
  */
-export interface AnswerHead {
+interface AnswerHead {
   /** Names and values in turn, as Node writes them; `ETag` and `Content-Length` follow per request. */
   readonly headers: Readonly<Record<Format, readonly string[]>>
   /** The body's text before the record; a `}` closes it after. */

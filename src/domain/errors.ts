@@ -31,10 +31,16 @@ export interface Refusal {
   readonly refused: ErrorCode
   /** For the reader of the answer: names the parameter or claim at fault; never a tenant, key or model id that the token didn't name. */
   readonly detail: string
+  /** Whose request it was; null until the token has verified. */
+  readonly tenantId: string | null
 }
 
 export function refuse(refused: ErrorCode, detail: string): Refusal {
-  return { refused, detail }
+  return { refused, detail, tenantId: null }
+}
+
+export function refuseTo(tenantId: string, refusal: Refusal): Refusal {
+  return { ...refusal, tenantId }
 }
 
 export function isRefusal(value: object): value is Refusal {

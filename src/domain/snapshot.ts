@@ -20,7 +20,7 @@ export interface CompiledTenant {
 }
 
 /** Which claims of a token mean what, for one tenant. */
-export interface ClaimNames {
+interface ClaimNames {
   readonly model: string
   readonly unit: string
   /** Null: the tenant signs no version claims. */

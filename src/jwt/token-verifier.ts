@@ -1,6 +1,6 @@
 import { compactVerify, errors } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { type Refusal, refuse } from '../domain/errors.ts'
+import { type Refusal, refuse, refuseTo } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { Snapshot, TrustedIssuer, VerificationKey } from '../domain/snapshot.ts'
 import type { TokenVerifier, VerifiedToken } from '../serving/ports.ts'
@@ -62,7 +62,7 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
       const nowMs = clock()
       if (isCurrent(kept.verified.issuer, catalog)) {
         if (nowMs < kept.keptUntilMs) return kept.verified
-        if (nowMs >= kept.expiresAtMs) return tokenExpired
+        if (nowMs >= kept.expiresAtMs) return refuseTo(kept.verified.issuer.tenantId, tokenExpired)
       }
       cache.delete(indexOf(token))
     }
@@ -98,7 +98,7 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     const { claims } = unverified
     const nowMs = clock()
     const refusal = checkClaims(claims, issuer, nowMs)
-    if (refusal !== null) return refusal
+    if (refusal !== null) return refuseTo(issuer.tenantId, refusal)
     // Frozen, because all requests with this token share it.
     const verified = Object.freeze({ issuer, claims: Object.freeze(claims) })
     const expires = expiresAtMs(claims)

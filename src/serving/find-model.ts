@@ -33,5 +33,6 @@ function allowedModels({ issuer, claims }: VerifiedToken, claimName: string): re
   const named = typeof claim === 'string' ? [claim] : claim
   if (!Array.isArray(named) || !named.every((name): name is string => typeof name === 'string'))
     return refuse('claim-invalid', `the claim "${claimName}" must be a model's name or a list of names`)
-  return issuer.models === null ? named : named.filter((name) => issuer.models?.includes(name))
+  const distinct = named.length === 1 ? named : [...new Set(named)]
+  return issuer.models === null ? distinct : distinct.filter((name) => issuer.models?.includes(name))
 }

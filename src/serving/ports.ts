@@ -58,7 +58,7 @@ export interface CountedAnswer {
   readonly durationMs: number
 }
 
-export interface CountedRefusal {
+interface CountedRefusal {
   readonly code: ErrorCode
   readonly status: number
   /** Null until the token has verified. */

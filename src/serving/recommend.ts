@@ -1,5 +1,5 @@
 import { CodecError } from '../domain/codec/codec.ts'
-import { isRefusal, type Refusal, refuse } from '../domain/errors.ts'
+import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
 import type { Format } from '../domain/reasons.ts'
 import { selectVersion } from '../domain/select-version.ts'
 import type { ActiveTable, CompiledTenant, CompiledVersion } from '../domain/snapshot.ts'
@@ -26,11 +26,6 @@ export interface Answer {
   readonly representation: Representation
 }
 
-/** A refusal says whose request it was once the token has verified. */
-export interface Refused extends Refusal {
-  readonly tenantId: string | null
-}
-
 export interface RecommendServices {
   readonly verifier: TokenVerifier
   readonly snapshots: Snapshots
@@ -45,38 +40,34 @@ const unacceptable = refuse(
 
 /** The whole request: authenticate → find model → select version → read record → represent. */
 export function createRecommend({ verifier, snapshots, reader }: RecommendServices) {
-  return async function recommend(request: RecommendationRequest): Promise<Answer | Refused> {
+  return async function recommend(request: RecommendationRequest): Promise<Answer | Refusal> {
     const catalog = snapshots.current()
-    if (catalog === null) return refusedTo(null, noSnapshot)
+    if (catalog === null) return noSnapshot
 
     const verifying = verifier.verify(request.authorization, catalog)
     const token = verifying instanceof Promise ? await verifying : verifying
-    if (isRefusal(token)) return refusedTo(null, token)
+    if (isRefusal(token)) return token
     const tenant = catalog.tenants.get(token.issuer.tenantId)
-    if (tenant === undefined) return refusedTo(null, noSnapshot)
-    if (request.format === null) return refusedTo(tenant, unacceptable)
+    if (tenant === undefined) return noSnapshot
+    if (request.format === null) return refuseTo(tenant.id, unacceptable)
 
     const model = findModel(token, tenant, request.query)
-    if (isRefusal(model)) return refusedTo(tenant, model)
+    if (isRefusal(model)) return refuseTo(tenant.id, model)
     const unit = claimValue(tenant.claims.unit, token.claims)
-    if (typeof unit !== 'string') return refusedTo(tenant, unit)
+    if (typeof unit !== 'string') return refuseTo(tenant.id, unit)
     const rowKey = rowKeyOf(model, token.claims, request.query)
-    if (typeof rowKey !== 'string') return refusedTo(tenant, rowKey)
+    if (typeof rowKey !== 'string') return refuseTo(tenant.id, rowKey)
     const deadline = requestDeadline(model, request.deadlineMs, request.receivedAt)
-    if (isRefusal(deadline)) return refusedTo(tenant, deadline)
+    if (isRefusal(deadline)) return refuseTo(tenant.id, deadline)
 
     const selected = selectVersion(model, unit, signedVersion(tenant, token))
     const { own, control } = tablesOf(selected.version, model.control)
     const found = await reader.read({ rowKey, own, control }, deadline.at)
     const recommendation = climbDown(model, selected, attributeDeadline(found, deadline))
-    if (isRefusal(recommendation)) return refusedTo(tenant, recommendation)
+    if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
     return representOrFall(tenant, recommendation, request.format)
   }
-}
-
-function refusedTo(tenant: CompiledTenant | null, refusal: Refusal): Refused {
-  return { ...refusal, tenantId: tenant === null ? null : tenant.id }
 }
 
 function signedVersion(tenant: CompiledTenant, token: VerifiedToken): unknown {
@@ -96,14 +87,14 @@ function representOrFall(
   tenant: CompiledTenant,
   recommendation: Recommendation,
   format: Format,
-): Answer | Refused {
+): Answer | Refusal {
   try {
     return { recommendation, representation: represent(recommendation, format) }
   } catch (error) {
     if (!(error instanceof CodecError)) throw error
     const { model, version } = recommendation
     const fallback = defaultRecord(model, version, 'table-damaged')
-    if (isRefusal(fallback)) return refusedTo(tenant, fallback)
+    if (isRefusal(fallback)) return refuseTo(tenant.id, fallback)
     return { recommendation: fallback, representation: represent(fallback, format) }
   }
 }

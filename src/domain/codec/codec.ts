@@ -25,7 +25,7 @@ import { type Member, memberOf, membersJson, membersWriter, readMembers } from '
 import type { RecordField } from './record-field.ts'
 import { type RecordSchema, recordSchemaFaults, recordSchemaRevision } from './record-schema.ts'
 
-export { CodecError, type CodecErrorCode } from './codec-error.ts'
+export { CodecError } from './codec-error.ts'
 
 export interface RecordCodec {
   /** The newest, which `encode` writes. */

@@ -1,10 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import fastify, { type FastifyInstance } from 'fastify'
-import type { ErrorCode } from '../../domain/errors.ts'
+import { type ErrorCode, FaultsError } from '../../domain/errors.ts'
 import { problemBody, statusOf } from '../problem.ts'
 
 /** A tenant as the admin plane shows it: JSON-shaped. */
-export interface TenantView {
+interface TenantView {
   readonly tenant: string
   readonly revision: number
   readonly document: unknown
@@ -30,7 +30,6 @@ export function buildAdminPlane({
 }: AdminPlaneServices): FastifyInstance {
   const app = fastify({ logger: false })
 
-  const refuse = (code: ErrorCode, detail: string) => ({ code, detail })
   app.setNotFoundHandler((_request, reply) =>
     reply
       .code(404)
@@ -38,15 +37,15 @@ export function buildAdminPlane({
       .send(problemBody('path-not-found', 'there is nothing at this path')),
   )
   app.setErrorHandler((error, _request, reply) => {
-    onUnexpected(error as Error)
-    const { code, detail } = refuse('store-unavailable', 'the catalog can not be read at the moment')
+    const { code, detail } = describeError(error as Error)
+    if (statusOf[code] >= 500) onUnexpected(error as Error)
+    if (statusOf[code] === 503) reply.header('Retry-After', '1')
     return reply.code(statusOf[code]).type('application/problem+json').send(problemBody(code, detail))
   })
   app.addHook('onRequest', async (request, reply) => {
     if (token === null || presents(request.headers.authorization, token)) return
-    const { code, detail } = refuse('token-invalid', 'the admin plane needs its bearer token')
-    reply.code(statusOf[code]).header('WWW-Authenticate', 'Bearer').type('application/problem+json')
-    return reply.send(problemBody(code, detail))
+    reply.code(401).header('WWW-Authenticate', 'Bearer').type('application/problem+json')
+    return reply.send(problemBody('token-invalid', 'the admin plane needs its bearer token'))
   })
 
   app.get('/api/tenants', async () => ({ tenants: await tenants() }))
@@ -57,6 +56,13 @@ export function buildAdminPlane({
     return reply.send(problemBody('path-not-found', 'there is no such tenant'))
   })
   return app
+}
+
+function describeError(error: Error & { statusCode?: number }): { code: ErrorCode; detail: string } {
+  if (error instanceof FaultsError) return { code: 'internal', detail: error.message }
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return { code: 'request-malformed', detail: 'the request can not be read' }
+  return { code: 'store-unavailable', detail: 'the catalog can not be read at the moment' }
 }
 
 function presents(authorization: string | undefined, token: string): boolean {

@@ -10,7 +10,7 @@ const weighed = new LRUCache<string, { readonly format: Format | null }>({
 
 /** The format that an `Accept` header prefers (RFC 9110, 12.5.1); JSON where it has no preference; null: neither. */
 export function preferredFormat(accept: string | undefined): Format | null {
-  if (accept === undefined || accept === '*/*' || accept === mediaTypes.json) return 'json'
+  if (!accept || accept === '*/*' || accept === mediaTypes.json) return 'json'
   if (accept === mediaTypes.packed) return 'packed'
   const known = weighed.get(accept)
   if (known !== undefined) return known.format
@@ -19,8 +19,14 @@ export function preferredFormat(accept: string | undefined): Format | null {
   return format
 }
 
+/** Some HTTP libraries ask for a charset; JSON has one only (RFC 8259), so that it says nothing. */
+const charset = /;\s*charset\s*=\s*[^;,]*/gi
+
 function weigh(accept: string): Format | null {
-  const preferred = new Negotiator({ headers: { accept } }).mediaType([mediaTypes.json, mediaTypes.packed])
+  const preferred = new Negotiator({ headers: { accept: accept.replace(charset, '') } }).mediaType([
+    mediaTypes.json,
+    mediaTypes.packed,
+  ])
   if (preferred === mediaTypes.json) return 'json'
   return preferred === mediaTypes.packed ? 'packed' : null
 }

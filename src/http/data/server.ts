@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { type ErrorCode, isRefusal } from '../../domain/errors.ts'
+import { type ErrorCode, isRefusal, type Refusal, refuse } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
 import type { Query } from '../../serving/find-model.ts'
 import type { ServingMetrics } from '../../serving/ports.ts'
-import type { Answer, createRecommend, Refused } from '../../serving/recommend.ts'
+import type { Answer, createRecommend } from '../../serving/recommend.ts'
 import { statusOf } from '../problem.ts'
 import { preferredFormat } from './accept.ts'
 import { refuseBrokenRequest } from './broken-request.ts'
@@ -45,10 +45,11 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
     exposeHeadRoute: false,
     handler: handleRecommendation,
   })
-  app.options('/recommendations', (_request, reply) => {
-    reply.hijack()
-    responder.sendEmpty(reply.raw, 204, ['Allow', allowedMethods])
-  })
+  for (const path of knownPaths)
+    app.options(path, (_request, reply) => {
+      reply.hijack()
+      responder.sendEmpty(reply.raw, 204, ['Allow', allowedMethods])
+    })
   app.get('/healthz', (_request, reply) => {
     reply.hijack()
     const [status, text] = isDraining() ? [503, 'draining'] : [200, 'up']
@@ -96,7 +97,7 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
   function answer(
     request: IncomingMessage,
     reply: FastifyReply,
-    outcome: Answer | Refused,
+    outcome: Answer | Refusal,
     receivedAt: number,
   ): void {
     if (isRefusal(outcome)) {
@@ -134,13 +135,5 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
 
 const knownPaths = new Set(['/recommendations', '/healthz'])
 
-const urlTooLong: Refused = {
-  refused: 'url-too-long',
-  detail: `the URL must be at most ${limits.urlBytesMax} bytes`,
-  tenantId: null,
-}
-const failed: Refused = {
-  refused: 'internal',
-  detail: 'the gateway failed; it has been noted',
-  tenantId: null,
-}
+const urlTooLong = refuse('url-too-long', `the URL must be at most ${limits.urlBytesMax} bytes`)
+const failed = refuse('internal', 'the gateway failed; it has been noted')

@@ -1,6 +1,6 @@
 import fastify, { type FastifyInstance } from 'fastify'
 
-export interface Readiness {
+interface Readiness {
   readonly ready: boolean
   /** For people: engine, tenants, what is broken. */
   readonly detail: Readonly<Record<string, unknown>>

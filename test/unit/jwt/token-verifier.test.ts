@@ -49,7 +49,7 @@ async function verify(token: string, snapshot = catalog): Promise<VerifiedToken 
   return createTokenVerifier().verify(`Bearer ${token}`, snapshot)
 }
 
-const invalid = { refused: 'token-invalid', detail: 'a valid bearer token is needed' }
+const invalid = { refused: 'token-invalid', detail: 'a valid bearer token is needed', tenantId: null }
 
 async function expectInvalid(token: string, snapshot = catalog): Promise<void> {
   expect(await verify(token, snapshot)).toStrictEqual(invalid)
@@ -360,6 +360,7 @@ describe('claims, once the signature has verified', () => {
     expect(await verifyClaims({ exp: undefined })).toStrictEqual({
       refused: 'claim-invalid',
       detail: 'the claim "exp" is missing; it must be a number of seconds since 1970-01-01T00:00:00Z',
+      tenantId: expect.any(String),
     })
     expect(await verifyClaims({ exp: now - tolerance + 0.5 })).toHaveProperty('claims')
     expect(await verifyClaims({ exp: now - tolerance })).toMatchObject({ refused: 'token-expired' })

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { causes, reasons } from '../../src/domain/reasons.ts'
+import { statusOf } from '../../src/http/problem.ts'
+import { metricNames } from '../../src/metrics/names.ts'
+import { settingsOfEnvironment, settingsSchema } from '../../src/settings/schema.ts'
+
+/** The reference pages under docs/ say what the code says: no name too many, none too few. */
+
+function page(name: string): string {
+  return readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+}
+
+/** The cells of every table row whose first cell is code, without backticks. */
+function rows(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+    .map((cells) => cells.slice(1, -1))
+}
+
+describe('docs/http.md', () => {
+  const table = rows(page('http.md'))
+
+  test('lists every error code with its status', () => {
+    const codes = table.flatMap(([code, status]) =>
+      /^\d{3}$/.test(status ?? '') ? [[code, Number(status)]] : [],
+    )
+    expect(Object.fromEntries(codes)).toEqual(statusOf)
+  })
+
+  test('lists every reason', () => {
+    const named = table.flatMap(([reason, text]) => (/^\d{3}$/.test(text ?? '') ? [] : [reason]))
+    expect(named).toEqual([...reasons])
+  })
+})
+
+test('docs/settings.md lists every variable with its setting and default', () => {
+  const defaults = settingsSchema.parse({ redis: { url: 'redis://x' } })
+  const expected = Object.entries(settingsOfEnvironment).map(([variable, { path }]) => {
+    const value = path.reduce<unknown>(
+      (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
+      defaults,
+    )
+    return { setting: path.join('.'), variable, value: value === undefined ? '' : String(value) }
+  })
+  const described = rows(page('settings.md'))
+    .filter(([, variable]) => variable !== '')
+    .map(([setting = '', variable = '', value = '']) => ({ setting, variable, value }))
+  const special = { 'redis.url': '(required)', 'catalogRedis.url': 'redis.url' } as Record<string, string>
+  const byVariable = (a: { variable: string }, b: { variable: string }) => (a.variable < b.variable ? -1 : 1)
+  expect(described.sort(byVariable)).toEqual(
+    expected.map((entry) => ({ ...entry, value: special[entry.setting] ?? entry.value })).sort(byVariable),
+  )
+})
+
+describe('docs/metrics.md', () => {
+  test('lists every metric with its labels', () => {
+    const described = rows(page('metrics.md')).map(([name, labels = '']) => [
+      name,
+      labels.split(', ').filter(Boolean),
+    ])
+    expect(described).toEqual(Object.values(metricNames).map(({ name, labels }) => [name, [...labels]]))
+  })
+
+  test('explains every reason and cause', () => {
+    for (const word of [...reasons, ...causes]) expect(page('metrics.md')).toContain(`\`${word}\``)
+  })
+})
+
+describe('docs/commands.md', () => {
+  const sections = page('commands.md')
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => ({
+      command: /`recgate ([a-z ]+)/.exec(section)?.[1]?.trim().split(' ') ?? [],
+      flags: new Set(section.match(/--[a-z][a-z-]+/g) ?? []),
+    }))
+
+  async function help(command: readonly string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(process.execPath, ['src/cli.ts', ...command, '--help'])
+    return stdout
+  }
+
+  test('has a section for every command', async () => {
+    const commandsIn = (text: string) =>
+      [...text.split('Example:')[0]!.matchAll(/^ {2}([a-z]+) /gm)]
+        .map(([, name]) => name!)
+        .filter((name) => name !== 'help')
+    const groups = ['tables', 'catalog']
+    const single = commandsIn((await help([])).split('Commands:')[1]!).filter(
+      (name) => !groups.includes(name),
+    )
+    const grouped = await Promise.all(
+      groups.map(async (group) =>
+        commandsIn((await help([group])).split('Commands:')[1]!).map((n) => `${group} ${n}`),
+      ),
+    )
+    expect(sections.map(({ command }) => command.join(' ')).sort()).toEqual(
+      [...single, ...grouped.flat()].sort(),
+    )
+  })
+
+  test.each(sections)('names every option of $command', async ({ command, flags }) => {
+    const options = (await help(command)).split('Options:')[1]!.split('Example:')[0]!
+    const known = new Set([...options.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag]) => flag!))
+    known.delete('--help')
+    expect([...flags].sort()).toEqual([...known].sort())
+  })
+})

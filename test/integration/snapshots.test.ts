@@ -1,0 +1,435 @@
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { CatalogAnnouncements, CatalogStore } from '../../src/catalog/ports.ts'
+import { type SnapshotsEvent, type WatchedSnapshots, watchSnapshots } from '../../src/catalog/snapshots.ts'
+import type { LocalRedis } from '../../src/commands/local-redis.ts'
+import { randomToken, type Tools } from '../../src/compose.ts'
+import { developmentTrustedIssuer } from '../../src/jwt/development-key.ts'
+import { createIssuers } from '../../src/jwt/issuer-keys.ts'
+import { createCatalogAnnouncements, createCatalogStore } from '../../src/redis/catalog-store.ts'
+import { createRedisClient, redisReady } from '../../src/redis/client.ts'
+import { catalogKeys, tableKeys } from '../../src/redis/keys.ts'
+import { engines } from '../support/redis.ts'
+import { applyDocument, testDevelopmentKey, testTools } from '../support/studio.ts'
+import { makeKey } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
+
+const games = {
+  key: [{ claim: 'sub', column: 'player_id' }],
+  record: { score: { type: 'uint', max: 100 } },
+  default: { score: 1 },
+  versions: ['popular', 'itemcf'],
+  control: 'popular',
+  weights: { popular: 90, itemcf: 10 },
+}
+
+describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
+  let redis: LocalRedis
+  let tools: Tools
+  let hands: Redis
+  let jwks: { keys: Record<string, unknown>[] }
+  const open: { close(): unknown }[] = []
+
+  beforeAll(async () => {
+    if (skip) return
+    redis = await start()
+    tools = await testTools(redis.url)
+    hands = new Redis(redis.url)
+    jwks = { keys: [(await makeKey('ES256', 'key-1')).publicJwk] }
+  })
+  afterAll(async () => {
+    tools?.close()
+    hands?.disconnect()
+    await redis?.stop()
+  })
+  beforeEach(async () => {
+    const keys = await hands.keys('rg:*')
+    if (keys.length > 0) await hands.del(...keys)
+  })
+  afterEach(async () => {
+    for (const one of open.splice(0)) await one.close()
+  })
+
+  const documentOf = (tenant: string, change: object = {}, issuer = `https://${tenant}.example`) => ({
+    format: 1,
+    tenant,
+    issuers: [{ issuer, audience: 'recgate', jwks }],
+    models: { games: { ...games, ...change } },
+  })
+  const apply = (tenant: string, change?: object, issuer?: string) =>
+    applyDocument(tools, documentOf(tenant, change, issuer))
+  const indexEntry = async (tenant: string) => (await hands.hget(catalogKeys.index, tenant))!
+
+  interface Watched {
+    readonly snapshots: WatchedSnapshots
+    readonly events: SnapshotsEvent[]
+    /** Tenants in the order in which they were read, and reads of the index. */
+    readonly reads: string[]
+    indexReads(): number
+    /** While true, the index can't be read. */
+    breakReads(broken: boolean): void
+    deadlineMsOf(tenant: string): number | undefined
+  }
+
+  type Options = { pollMs?: number; announced?: boolean; developmentKeys?: boolean }
+
+  /** A watcher as a gateway has it, over a connection of its own; starts with what is in the catalog now. */
+  async function watch({
+    pollMs = 60_000,
+    announced = true,
+    developmentKeys = false,
+  }: Options = {}): Promise<Watched> {
+    const client = createRedisClient('catalog', { url: redis.url, name: 'watcher', onError: () => undefined })
+    await redisReady(client, 5_000)
+    const inner = createCatalogStore(client, randomToken)
+    const events: SnapshotsEvent[] = []
+    const reads: string[] = []
+    let indexReads = 0
+    let broken = false
+    const store: CatalogStore = {
+      ...inner,
+      index() {
+        indexReads++
+        return broken ? Promise.reject(new Error('no catalog here')) : inner.index()
+      },
+      read(tenantId) {
+        reads.push(tenantId)
+        return inner.read(tenantId)
+      },
+    }
+    const { issuerFor } = createIssuers({ resolveSecret: () => null })
+    const key = developmentKeys ? await testDevelopmentKey() : null
+    const snapshots = watchSnapshots({
+      store,
+      announcements: announced ? await realAnnouncements() : neverAnnounces,
+      environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
+      extraIssuers: (tenantId) => (key === null ? [] : [developmentTrustedIssuer(key, tenantId)]),
+      pollMs,
+      report: (event) => events.push(event),
+    })
+    open.push({
+      async close() {
+        await snapshots.close()
+        client.disconnect()
+      },
+    })
+    await snapshots.start()
+    return {
+      snapshots,
+      events,
+      reads,
+      indexReads: () => indexReads,
+      breakReads: (value) => {
+        broken = value
+      },
+      deadlineMsOf: (tenant) => snapshots.current()?.tenants.get(tenant)?.models.get('games')?.deadlineMs,
+    }
+  }
+
+  async function realAnnouncements(): Promise<CatalogAnnouncements> {
+    const client = createRedisClient('subscriber', {
+      url: redis.url,
+      name: 'subscriber',
+      onError: () => undefined,
+    })
+    await redisReady(client, 5_000)
+    return createCatalogAnnouncements(client)
+  }
+  const neverAnnounces: CatalogAnnouncements = {
+    subscribe: async () => undefined,
+    close: async () => undefined,
+  }
+
+  /** Waits until the index was read twice from now on: whatever lay in the catalog has been seen. */
+  async function afterPolls(watched: Watched): Promise<void> {
+    const before = watched.indexReads()
+    await until('the catalog was polled twice', () => watched.indexReads() >= before + 2)
+  }
+  const eventsOf = ({ events }: Watched, event: SnapshotsEvent['event']) =>
+    events.flatMap((one) => (one.event === event ? ['tenantId' in one ? one.tenantId : ''] : []))
+
+  test.skipIf(skip)('all tenants are there when the start is over', async () => {
+    await apply('one')
+    await apply('two', { deadlineMs: 20 })
+    const watched = await watch()
+    const snapshot = watched.snapshots.current()!
+    expect([...snapshot.tenants.keys()].sort()).toEqual(['one', 'two'])
+    expect([...snapshot.issuers.keys()].sort()).toEqual(['https://one.example', 'https://two.example'])
+    expect(snapshot.issuers.get('https://two.example')?.tenantId).toBe('two')
+    expect(watched.deadlineMsOf('two')).toBe(20)
+    expect(watched.snapshots.status()).toEqual({ ready: true, tenants: 2, brokenTenants: [] })
+    expect(eventsOf(watched, 'loaded').sort()).toEqual(['one', 'two'])
+  })
+
+  test.skipIf(skip)('an empty catalog is a catalog: ready, with no tenant', async () => {
+    const watched = await watch()
+    expect(watched.snapshots.status()).toEqual({ ready: true, tenants: 0, brokenTenants: [] })
+    await apply('first')
+    await until('the first tenant is served', () => watched.deadlineMsOf('first') === 50)
+  })
+
+  test.skipIf(skip)('a change comes by announcement, and only that tenant is read', async () => {
+    await apply('one')
+    await apply('two')
+    const watched = await watch()
+    const before = watched.snapshots.current()!
+    const { length } = watched.reads
+    await apply('two', { deadlineMs: 33 })
+    await until('the announced change is served', () => watched.deadlineMsOf('two') === 33)
+    expect(watched.reads.slice(length)).toEqual(['two'])
+    const after = watched.snapshots.current()!
+    // Not with not.toBe, which compares 10,000 slots deeply to word a hint.
+    expect(after === before).toBe(false)
+    expect(after.tenants.get('one')).toBe(before.tenants.get('one'))
+    expect(before.tenants.get('two')?.models.get('games')?.deadlineMs).toBe(50)
+    expect(after.tenants.get('two')?.revision).toBe(2)
+  })
+
+  test.skipIf(skip)('a change comes by polls alone, which read no tenant that is the same', async () => {
+    await apply('one')
+    await apply('two')
+    const watched = await watch({ announced: false, pollMs: 20 })
+    const snapshot = watched.snapshots.current()
+    await afterPolls(watched)
+    expect(watched.reads).toHaveLength(2)
+    expect(watched.snapshots.current()).toBe(snapshot)
+    await apply('one', { deadlineMs: 34 })
+    await until('the change is found', () => watched.deadlineMsOf('one') === 34)
+    expect(watched.reads.slice(2)).toEqual(['one'])
+  })
+
+  test.skipIf(skip)('many changes in a row end with the last one', async () => {
+    await apply('one')
+    const watched = await watch()
+    for (let deadlineMs = 60; deadlineMs < 80; deadlineMs++) await apply('one', { deadlineMs })
+    await until('the last of 20 changes is served', () => watched.deadlineMsOf('one') === 79)
+  })
+
+  test.skipIf(skip)('the revision alone or the token alone is reason enough to read again', async () => {
+    await apply('one')
+    await apply('two')
+    const watched = await watch({ announced: false, pollMs: 20 })
+    const { length } = watched.reads
+
+    const [revision, token] = (await indexEntry('one')).split(' ')
+    await hands
+      .multi()
+      .hset(catalogKeys.tenant('one'), 'token', 'other')
+      .hset(catalogKeys.index, 'one', `${revision} other`)
+      .exec()
+    await until('another token is noticed', () => watched.reads.length > length)
+    expect(watched.reads.slice(length)).toEqual(['one'])
+
+    await hands
+      .multi()
+      .hset(catalogKeys.tenant('one'), 'revision', 9)
+      .hset(catalogKeys.index, 'one', '9 other')
+      .exec()
+    await until(
+      'another revision is noticed',
+      () => watched.snapshots.current()?.tenants.get('one')?.revision === 9,
+    )
+    expect(watched.reads.slice(length)).toEqual(['one', 'one'])
+    expect(token).not.toBe('other')
+  })
+
+  const breakages: [string, (tenant: string) => Record<string, string>][] = [
+    ['a document that is no JSON', () => ({ document: '{' })],
+    ['an empty document', () => ({ document: '' })],
+    [
+      'a document with a fault',
+      (tenant) => ({ document: JSON.stringify(documentOf(tenant, { weights: {} })) }),
+    ],
+    ['another tenant’s document', () => ({ document: JSON.stringify(documentOf('other')) })],
+    ['a state that is no JSON', () => ({ state: 'x' })],
+    ['a state with a fault', () => ({ state: JSON.stringify({ models: 5, retiredModels: [] }) })],
+    ['a state without the model', () => ({ state: JSON.stringify({ models: {}, retiredModels: [] }) })],
+    [
+      'an issuer’s key that can not be imported',
+      (tenant) => {
+        const document = documentOf(tenant)
+        return {
+          document: JSON.stringify({
+            ...document,
+            issuers: [{ ...document.issuers[0], jwks: { keys: [{ kty: 'oct' }] } }],
+          }),
+        }
+      },
+    ],
+  ]
+
+  test.skipIf(skip).each(breakages)(
+    '%s never replaces the good one, is told once, and mended',
+    async (_, breakage) => {
+      await apply('one', { deadlineMs: 44 })
+      await apply('two')
+      const watched = await watch({ announced: false, pollMs: 15 })
+      const good = watched.snapshots.current()!.tenants.get('one')
+      const key = catalogKeys.tenant('one')
+      const stored = await hands.hgetall(key)
+      await hands
+        .multi()
+        .hset(key, { ...breakage('one'), revision: 2, token: 'bad' })
+        .hset(catalogKeys.index, 'one', '2 bad')
+        .exec()
+      await until('the breakage is noticed', () => watched.snapshots.status().brokenTenants.includes('one'))
+      await afterPolls(watched)
+      expect(eventsOf(watched, 'broken')).toEqual(['one'])
+      expect(watched.snapshots.status()).toEqual({ ready: true, tenants: 2, brokenTenants: ['one'] })
+      expect(watched.snapshots.current()!.tenants.get('one')).toBe(good)
+
+      // Neighbours go on changing meanwhile.
+      await apply('two', { deadlineMs: 45 })
+      await until('the neighbour’s change is served', () => watched.deadlineMsOf('two') === 45)
+      expect(watched.deadlineMsOf('one')).toBe(44)
+      expect(eventsOf(watched, 'broken')).toEqual(['one'])
+
+      const mended = JSON.stringify(documentOf('one', { deadlineMs: 46 }))
+      await hands
+        .multi()
+        .hset(key, { ...stored, document: mended, revision: 3, token: 'good' })
+        .hset(catalogKeys.index, 'one', '3 good')
+        .exec()
+      await until('the mended document is served', () => watched.deadlineMsOf('one') === 46)
+      expect(watched.snapshots.status().brokenTenants).toEqual([])
+    },
+  )
+
+  test.skipIf(skip)(
+    'a broken document of a tenant that was never good keeps nobody from starting',
+    async () => {
+      await apply('good')
+      await apply('bad')
+      await hands.hset(catalogKeys.tenant('bad'), 'document', '[]')
+      const watched = await watch({ announced: false, pollMs: 15 })
+      expect(watched.snapshots.status()).toEqual({ ready: true, tenants: 1, brokenTenants: ['bad'] })
+      await hands.hdel(catalogKeys.index, 'bad')
+      await until(
+        'what is gone is no longer called broken',
+        () => watched.snapshots.status().brokenTenants.length === 0,
+      )
+      expect(eventsOf(watched, 'vanished')).toEqual([])
+    },
+  )
+
+  test.skipIf(skip).each([
+    ['from the index', () => hands.hdel(catalogKeys.index, 'one')],
+    ['with everything else', async () => hands.del(...(await hands.keys('rg:*')))],
+  ])('a tenant that vanished %s stays served, is told once, and comes back', async (_, vanish) => {
+    await apply('one', { deadlineMs: 44 })
+    const watched = await watch({ announced: false, pollMs: 15 })
+    const entry = await indexEntry('one')
+    const stored = await hands.hgetall(catalogKeys.tenant('one'))
+    await vanish()
+    await until('it is missed', () => watched.snapshots.status().brokenTenants.includes('one'))
+    await afterPolls(watched)
+    expect(eventsOf(watched, 'vanished')).toEqual(['one'])
+    expect(watched.deadlineMsOf('one')).toBe(44)
+    expect(watched.snapshots.current()?.issuers.has('https://one.example')).toBe(true)
+    expect(watched.snapshots.status()).toMatchObject({ ready: true, tenants: 1 })
+
+    const { length } = watched.reads
+    await hands.hset(catalogKeys.tenant('one'), stored)
+    await hands.hset(catalogKeys.index, 'one', entry)
+    await until('it is no longer missed', () => watched.snapshots.status().brokenTenants.length === 0)
+    expect(watched.reads).toHaveLength(length)
+    expect(eventsOf(watched, 'vanished')).toEqual(['one'])
+  })
+
+  test.skipIf(skip)('a tenant that the index names and the store lacks is broken, not gone', async () => {
+    await apply('one', { deadlineMs: 44 })
+    const watched = await watch({ announced: false, pollMs: 15 })
+    await hands.multi().del(catalogKeys.tenant('one')).hset(catalogKeys.index, 'one', '2 x').exec()
+    await until('it is missed', () => watched.snapshots.status().brokenTenants.includes('one'))
+    expect(eventsOf(watched, 'broken')).toEqual(['one'])
+    expect(watched.deadlineMsOf('one')).toBe(44)
+  })
+
+  test.skipIf(skip)('a catalog out of reach at the start is told, tried again, and found', async () => {
+    await apply('one')
+    const client = createRedisClient('catalog', {
+      url: 'redis://127.0.0.1:1',
+      name: 'nowhere',
+      onError: () => undefined,
+    })
+    const [near, far] = [createCatalogStore(hands, randomToken), createCatalogStore(client, randomToken)]
+    let store = far
+    const events: SnapshotsEvent[] = []
+    const snapshots = watchSnapshots({
+      store: { ...far, index: () => store.index(), read: (tenantId) => store.read(tenantId) },
+      announcements: neverAnnounces,
+      environment: {
+        issuerFor: createIssuers({ resolveSecret: () => null }).issuerFor,
+        bucketPrefix: tableKeys.bucketPrefix,
+      },
+      extraIssuers: () => [],
+      pollMs: 15,
+      report: (event) => events.push(event),
+    })
+    open.push(snapshots, { close: () => client.disconnect() })
+    await snapshots.start()
+    expect(snapshots.current()).toBeNull()
+    expect(snapshots.status()).toEqual({ ready: false, tenants: 0, brokenTenants: [] })
+    await until('it was tried again', () => events.length >= 2)
+    expect(new Set(events.map(({ event }) => event))).toEqual(new Set(['unreachable']))
+    store = near
+    await until('the catalog is found', () => snapshots.status().ready)
+    expect(snapshots.current()?.tenants.has('one')).toBe(true)
+  })
+
+  test.skipIf(skip)('a catalog that goes out of reach changes nothing that is served', async () => {
+    await apply('one')
+    const watched = await watch({ announced: false, pollMs: 15 })
+    const snapshot = watched.snapshots.current()
+    watched.breakReads(true)
+    await until('it is told', () => eventsOf(watched, 'unreachable').length > 0)
+    expect(watched.snapshots.current()).toBe(snapshot)
+    expect(watched.snapshots.status()).toEqual({ ready: true, tenants: 1, brokenTenants: [] })
+    await apply('one', { deadlineMs: 35 })
+    watched.breakReads(false)
+    await until('it is read again', () => watched.deadlineMsOf('one') === 35)
+  })
+
+  test.skipIf(skip)(
+    'an unchanged issuer is the identical object in every snapshot, a changed one is not',
+    async () => {
+      await apply('one')
+      await apply('two')
+      const watched = await watch({ developmentKeys: true })
+      const issuer = (name: string) => watched.snapshots.current()?.issuers.get(name)
+      const before = issuer('https://one.example')
+      const development = issuer('https://dev.recgate.invalid/one')
+      expect(before).toBeDefined()
+      expect(development).toMatchObject({ tenantId: 'one' })
+
+      await apply('one', { weights: { popular: 50, itemcf: 50 } })
+      await until(
+        'new weights are served',
+        () => watched.snapshots.current()?.tenants.get('one')?.revision === 2,
+      )
+      expect(issuer('https://one.example')).toBe(before)
+      expect(issuer('https://dev.recgate.invalid/one')).toBe(development)
+
+      jwks = { keys: [(await makeKey('ES256', 'key-2')).publicJwk] }
+      await apply('one', { weights: { popular: 50, itemcf: 50 } })
+      await until('new keys are served', () => issuer('https://one.example') !== before)
+      expect(issuer('https://one.example')?.keys[0]?.kid).toBe('key-2')
+
+      await apply('one', { weights: { popular: 50, itemcf: 50 } }, 'https://moved.example')
+      await until('the old issuer is trusted no longer', () => issuer('https://one.example') === undefined)
+      expect(issuer('https://moved.example')?.tenantId).toBe('one')
+    },
+  )
+
+  test.skipIf(skip)('after the end nothing is read any more', async () => {
+    await apply('one')
+    const watched = await watch({ announced: true, pollMs: 15 })
+    await watched.snapshots.close()
+    const reads = watched.indexReads()
+    await apply('one', { deadlineMs: 36 })
+    const other = await watch({ announced: false, pollMs: 15 })
+    await afterPolls(other)
+    expect(watched.indexReads()).toBe(reads)
+    expect(watched.deadlineMsOf('one')).toBe(50)
+  })
+})

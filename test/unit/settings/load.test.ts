@@ -1,0 +1,257 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { FaultsError } from '../../../src/domain/errors.ts'
+import { loadSettings, resolveSecrets } from '../../../src/settings/load.ts'
+import { settingsOfEnvironment } from '../../../src/settings/schema.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'recgate-settings-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+let files = 0
+function file(text: string): string {
+  const path = join(directory, `settings-${++files}.yaml`)
+  writeFileSync(path, text)
+  return path
+}
+
+/** Subject and `path: problem` of what loading ends in. */
+function failure(load: () => unknown): { subject: string; faults: string[] } {
+  try {
+    load()
+  } catch (error) {
+    if (!(error instanceof FaultsError)) throw error
+    return { subject: error.subject, faults: error.faults.map(({ path, problem }) => `${path}: ${problem}`) }
+  }
+  throw new Error('nothing was wrong')
+}
+
+const url = 'redis://127.0.0.1:6379'
+const redis = { RECGATE_REDIS_URL: url }
+
+describe('settings', () => {
+  test('need a Redis only; the rest has defaults', () => {
+    expect(loadSettings(redis)).toEqual({
+      redis: { url },
+      data: { host: '0.0.0.0', port: 8080 },
+      admin: { host: '127.0.0.1', port: 9090 },
+      ops: { host: '0.0.0.0', port: 9091 },
+      catalogPollMs: 2_000,
+      drainMs: 3_000,
+      logLevel: 'info',
+      secrets: {},
+    })
+  })
+
+  test('every variable reaches its setting', () => {
+    const environment = {
+      RECGATE_REDIS_URL: 'rediss://user:pass@tables:1',
+      RECGATE_CATALOG_REDIS_URL: 'redis://catalog:2/3',
+      RECGATE_DATA_HOST: '::',
+      RECGATE_DATA_PORT: '1',
+      RECGATE_ADMIN_HOST: '10.0.0.1',
+      RECGATE_ADMIN_PORT: '2',
+      RECGATE_ADMIN_TOKEN: '0123456789abcdef',
+      RECGATE_OPS_HOST: '10.0.0.2',
+      RECGATE_OPS_PORT: '3',
+      RECGATE_CATALOG_POLL_MS: '100',
+      RECGATE_DRAIN_MS: '0',
+      RECGATE_LOG_LEVEL: 'warn',
+    }
+    expect(Object.keys(environment).sort()).toEqual(Object.keys(settingsOfEnvironment).sort())
+    expect(loadSettings(environment)).toEqual({
+      redis: { url: 'rediss://user:pass@tables:1' },
+      catalogRedis: { url: 'redis://catalog:2/3' },
+      data: { host: '::', port: 1 },
+      admin: { host: '10.0.0.1', port: 2 },
+      adminToken: '0123456789abcdef',
+      ops: { host: '10.0.0.2', port: 3 },
+      catalogPollMs: 100,
+      drainMs: 0,
+      logLevel: 'warn',
+      secrets: {},
+    })
+  })
+
+  test('of the environment win over those of the file, one by one', () => {
+    const path = file(`redis: { url: redis://file:1 }\ndata: { host: 10.0.0.1, port: 1 }\nlogLevel: warn\n`)
+    const settings = loadSettings({ RECGATE_DATA_PORT: '2', RECGATE_LOG_LEVEL: '' }, path)
+    expect(settings).toMatchObject({
+      redis: { url: 'redis://file:1' },
+      data: { host: '10.0.0.1', port: 2 },
+      logLevel: 'warn',
+    })
+  })
+
+  test('may be a file of JSON, or an empty file', () => {
+    expect(loadSettings({}, file(JSON.stringify({ redis: { url } }))).redis.url).toBe(url)
+    expect(loadSettings(redis, file('# nothing yet\n')).redis.url).toBe(url)
+  })
+
+  test('are frozen, all the way down', () => {
+    const settings = loadSettings(redis, file('secrets: { s: { tenants: [a], env: X } }')) as unknown as {
+      logLevel: string
+      data: { port: number }
+      secrets: { s: { tenants: string[] } }
+    }
+    expect(() => {
+      settings.logLevel = 'debug'
+    }).toThrow(TypeError)
+    expect(() => {
+      settings.data.port = 1
+    }).toThrow(TypeError)
+    expect(() => settings.secrets.s.tenants.push('b')).toThrow(TypeError)
+  })
+})
+
+describe('everything wrong comes at once', () => {
+  test('with the names of the variables', () => {
+    const environment = {
+      RECGATE_CATALOG_REDIS_URL: 'http://catalog',
+      RECGATE_DATA_PORT: 'http',
+      RECGATE_OPS_PORT: '65536',
+      RECGATE_ADMIN_TOKEN: 'short',
+      RECGATE_CATALOG_POLL_MS: '99',
+      RECGATE_DRAIN_MS: '1.5',
+      RECGATE_LOG_LEVEL: 'loud',
+    }
+    const { subject, faults } = failure(() => loadSettings(environment))
+    expect(subject).toBe('settings (environment)')
+    expect(faults).toEqual([
+      'RECGATE_DATA_PORT: must be a number, not "http"',
+      'redis (RECGATE_REDIS_URL): is missing; it must give a url, e.g. redis://127.0.0.1:6379',
+      'catalogRedis.url (RECGATE_CATALOG_REDIS_URL): must be redis://HOST:PORT or rediss://HOST:PORT',
+      'adminToken (RECGATE_ADMIN_TOKEN): must be at least 16 characters',
+      'ops.port (RECGATE_OPS_PORT): must be a port, 0 to 65535',
+      'catalogPollMs (RECGATE_CATALOG_POLL_MS): must be 100 or more',
+      'drainMs (RECGATE_DRAIN_MS): must be a whole number',
+      'logLevel (RECGATE_LOG_LEVEL): must be "debug", "info", "warn", "error" or "silent"',
+    ])
+  })
+
+  test('no message shows a URL, which may hold a password', () => {
+    const { faults } = failure(() => loadSettings({ RECGATE_REDIS_URL: 'redis:/user:secret@host' }))
+    expect(faults.join()).not.toContain('secret')
+    expect(faults).toHaveLength(1)
+  })
+
+  test('unknown fields of the file, wherever they stand', () => {
+    const path = file('redis: { url: redis://x:1, password: y }\ndata: { prot: 1 }\nlogLvel: info\n')
+    const { subject, faults } = failure(() => loadSettings({}, path))
+    expect(subject).toBe(`settings (${path} and environment)`)
+    expect(faults.map((fault) => fault.replace(/ \(.*?\)/, '')).sort()).toEqual([
+      'data.prot: is not a known field here',
+      'logLvel: is not a known field here',
+      'redis.password: is not a known field here',
+    ])
+  })
+
+  test('rules between settings, also where others are broken', () => {
+    const environment = {
+      ...redis,
+      RECGATE_ADMIN_HOST: '0.0.0.0',
+      RECGATE_ADMIN_PORT: '9091',
+      RECGATE_DRAIN_MS: '-1',
+    }
+    expect(failure(() => loadSettings(environment)).faults).toEqual([
+      'drainMs (RECGATE_DRAIN_MS): must be 0 or more',
+      'admin.host (RECGATE_ADMIN_HOST): is 0.0.0.0, which others can reach: set adminToken (RECGATE_ADMIN_TOKEN), or bind 127.0.0.1',
+      'data.port, admin.port, ops.port: must differ',
+    ])
+  })
+})
+
+describe('the listeners', () => {
+  test.each(['0.0.0.0', '10.0.0.1', '::', 'example.com'])('admin on %s needs a token', (host) => {
+    const environment = { ...redis, RECGATE_ADMIN_HOST: host }
+    expect(failure(() => loadSettings(environment)).faults).toHaveLength(1)
+    const token = { RECGATE_ADMIN_TOKEN: '0123456789abcdef' }
+    expect(loadSettings({ ...environment, ...token }).admin.host).toBe(host)
+  })
+
+  test.each(['127.0.0.1', '::1', 'localhost'])('admin on %s needs none', (host) => {
+    expect(loadSettings({ ...redis, RECGATE_ADMIN_HOST: host }).admin.host).toBe(host)
+  })
+
+  test.each([
+    ['data and admin', { RECGATE_DATA_PORT: '9090' }],
+    ['data and ops', { RECGATE_DATA_PORT: '9091' }],
+    ['admin and ops', { RECGATE_ADMIN_PORT: '9091' }],
+  ])('%s on one port are refused', (_, environment) => {
+    const { faults } = failure(() => loadSettings({ ...redis, ...environment }))
+    expect(faults).toEqual(['data.port, admin.port, ops.port: must differ'])
+  })
+
+  test('several may take any free port', () => {
+    const any = { RECGATE_DATA_PORT: '0', RECGATE_ADMIN_PORT: '0', RECGATE_OPS_PORT: '0' }
+    expect(loadSettings({ ...redis, ...any }).ops.port).toBe(0)
+  })
+
+  test.each(['', 'x', '1e3', '0x50', ' ', 'Infinity', '80 ', '８０'])('a port of %j', (text) => {
+    const load = () => loadSettings({ ...redis, RECGATE_DATA_PORT: text })
+    if (text === '') expect(load().data.port).toBe(8080)
+    else
+      expect(failure(load).faults).toEqual([
+        `RECGATE_DATA_PORT: must be a number, not ${JSON.stringify(text)}`,
+      ])
+  })
+})
+
+describe('the file', () => {
+  test('that is not there, is no mapping, or no YAML', () => {
+    const missing = join(directory, 'missing.yaml')
+    expect(failure(() => loadSettings(redis, missing))).toMatchObject({
+      subject: `settings (${missing})`,
+      faults: [expect.stringContaining("can't be read: ENOENT")],
+    })
+    for (const text of ['- 1\n', 'text\n', '5\n'])
+      expect(failure(() => loadSettings(redis, file(text))).faults).toEqual([
+        ': must be a mapping of settings',
+      ])
+    expect(failure(() => loadSettings(redis, file('a: [1\n'))).faults[0]).toMatch(/line 2, column 1/)
+  })
+})
+
+describe('secrets', () => {
+  const secretFile = join(directory, 'secret')
+  writeFileSync(secretFile, 'from-the-file\n')
+  const secretsFile = (text: string) => loadSettings(redis, file(`secrets:\n${text}`))
+  const settings = secretsFile(
+    `  one: { tenants: [a, b], env: SECRET_ONE }\n  two: { tenants: [b], file: ${JSON.stringify(secretFile)} }\n`,
+  )
+  const text = (bytes: Uint8Array | null) => (bytes === null ? null : new TextDecoder().decode(bytes))
+
+  test('come from variables and files, a closing line break left out, and only to allowed tenants', () => {
+    const resolve = resolveSecrets(settings, { SECRET_ONE: 'from-the-environment' })
+    expect(text(resolve('a', 'one'))).toBe('from-the-environment')
+    expect(text(resolve('b', 'one'))).toBe('from-the-environment')
+    expect(text(resolve('b', 'two'))).toBe('from-the-file')
+    expect(resolve('a', 'two')).toBeNull()
+    expect(resolve('c', 'one')).toBeNull()
+    for (const name of ['three', 'constructor', '__proto__', '']) expect(resolve('a', name)).toBeNull()
+  })
+
+  test('that are missing are all named, before anything is served', () => {
+    const broken = secretsFile(
+      '  one: { tenants: [a], env: NOT_SET }\n  two: { tenants: [a], file: /no/such }\n',
+    )
+    expect(failure(() => resolveSecrets(broken, {}))).toEqual({
+      subject: 'settings',
+      faults: [
+        'secrets.one.env: the environment variable NOT_SET is not set',
+        expect.stringMatching(/^secrets\.two\.file: can't be read: ENOENT/),
+      ],
+    })
+  })
+
+  test.each([
+    ['  one: { tenants: [a], env: A, file: b }\n', 'secrets.one: must have exactly one of env and file'],
+    ['  one: { tenants: [a] }\n', 'secrets.one: must have exactly one of env and file'],
+    ['  one: { tenants: [], env: A }\n', 'secrets.one.tenants: must name at least one tenant'],
+    ['  one: { env: A }\n', 'secrets.one.tenants: is missing; it must be a list'],
+    ['  one: { tenants: [a], env: A, value: x }\n', 'secrets.one.value: is not a known field here'],
+  ])('%j is refused', (yaml, fault) => {
+    expect(failure(() => secretsFile(yaml)).faults).toEqual([fault])
+  })
+})
