@@ -45,11 +45,11 @@ export async function demo(options: DemoOptions): Promise<void> {
   const resolveSecret = () => null
   const gateway = composeGateway({ settings, resolveSecret, planes, developmentKey, log })
   const addresses = await gateway.start()
+  stopOnSignal(gateway, () => print('stopped'))
   print(`Data       ${addresses.data}/recommendations`)
   print(`Admin      ${addresses.admin}/api/tenants/${sampleTenant}`)
   print(`Ops        ${addresses.ops}/readyz and ${addresses.ops}/metrics`)
   await printTour(addresses.data ?? '', redis.shownUrl, developmentKey)
-  stopOnSignal(gateway, () => print('stopped'))
 }
 
 interface FoundRedis {

@@ -25,8 +25,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.warn('development: tokens of this machine’s development key are trusted; bound to loopback')
   const gateway = composeGateway({ settings, resolveSecret, planes: chosen, developmentKey, log })
   const addresses = await gateway.start()
-  log.info(addresses, 'listening')
+  // Before it is said: whoever waits for the line may signal at once.
   stopOnSignal(gateway, () => log.info('stopped'))
+  log.info(addresses, 'listening')
 }
 
 /** The first signal drains; a second one ends at once. */

@@ -1,0 +1,259 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
+import type { LocalRedis } from '../../src/commands/local-redis.ts'
+import { type CliResult, runCli } from '../support/cli.ts'
+import { testRedis } from '../support/redis.ts'
+import { makeKey } from '../support/tokens.ts'
+
+let redis: LocalRedis
+let directory: string
+let publicJwk: Record<string, unknown>
+
+beforeAll(async () => {
+  redis = await testRedis()
+  directory = await mkdtemp(join(tmpdir(), 'recgate-catalog-'))
+  publicJwk = (await makeKey('ES256', 'key-1')).publicJwk
+})
+afterAll(async () => {
+  await redis?.stop()
+  await rm(directory, { recursive: true, force: true })
+})
+
+// biome-ignore lint/suspicious/noExplicitAny: documents are changed freely before they are checked.
+type Loose = any
+const sample = async () => parse(await readFile('config/demo/tenant.yaml', 'utf8')) as Loose
+
+async function file(name: string, content: unknown): Promise<string> {
+  const path = join(directory, name)
+  await writeFile(path, typeof content === 'string' ? content : stringify(content))
+  return path
+}
+
+/** The sample under another name, changed. */
+async function document(tenant: string, change: (document: Loose) => void = () => undefined): Promise<Loose> {
+  const changed = { ...(await sample()), tenant }
+  change(changed)
+  return changed
+}
+
+const catalog = (...args: string[]): Promise<CliResult> =>
+  runCli(['catalog', ...args], { env: { RECGATE_REDIS_URL: redis.url } })
+
+async function done(running: Promise<CliResult>): Promise<CliResult> {
+  const result = await running
+  expect({ exitCode: result.exitCode, stderr: result.stderr }).toMatchObject({ exitCode: 0 })
+  return result
+}
+
+describe.concurrent('check', () => {
+  test('sound files exit 0 and say what is in them', async () => {
+    const two = await file(
+      'second.yaml',
+      await document('two', (changed) => Object.assign(changed, { models: {} })),
+    )
+    const [text, json] = await Promise.all([
+      done(runCli(['catalog', 'check', 'config/demo/tenant.yaml', two])),
+      done(runCli(['catalog', 'check', 'config/demo/tenant.yaml', two, '--json'])),
+    ])
+    expect(text.stdout).toBe(
+      `config/demo/tenant.yaml: tenant demo-studio, models games, starter-offer: sound\n${two}: tenant two, models none: sound\n`,
+    )
+    expect(json.json()).toEqual([
+      { file: 'config/demo/tenant.yaml', tenant: 'demo-studio', models: ['games', 'starter-offer'] },
+      { file: two, tenant: 'two', models: [] },
+    ])
+  })
+
+  test('a faulty file exits 1 with all faults and their paths, those of other files beside them', async () => {
+    const faulty = await file(
+      'faulty.yaml',
+      await document('studio', (changed) => {
+        changed.models.games.weights.itemcf = 40
+        changed.models.games.wieghts = {}
+        changed.models['starter-offer'].public = false
+        changed.models['starter-offer'].record.discount.max = -1
+      }),
+    )
+    const keys = await file(
+      'keys.yaml',
+      await document('keys', (changed) => {
+        changed.issuers = [{ issuer: 'x', audience: 'y', jwks: { keys: [{ kty: 'oct', k: 'secret' }] } }]
+      }),
+    )
+    const { exitCode, stdout, stderr } = await runCli([
+      'catalog',
+      'check',
+      'config/demo/tenant.yaml',
+      faulty,
+      keys,
+    ])
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    expect(stderr.split('\n')).toEqual([
+      `${faulty}: 4 faults`,
+      '  models.games.wieghts: is not a known field here',
+      '  models.games.weights: the weights sum to 90 (popular 50, itemcf 40), but must sum to exactly 100: 10 missing',
+      '  models.starter-offer.record.discount.max: -1 is below 0; it must be 0 or more',
+      '  models.starter-offer.public: must be true: the row key has no claim, so everybody with a token reads every row',
+      `${keys}: 1 fault`,
+      '  issuers[0].jwks.keys[0].kty: must not be oct: a secret never stands in a document; keep it in the settings and name it in hs256.secretRef',
+      '',
+    ])
+  })
+
+  test('YAML that is none is told with line and column, of every file', async () => {
+    const texts: [name: string, text: string, fault: RegExp][] = [
+      ['syntax', 'format: 1\ntenant: [a\nmodels: {}\n', / {2}line 3, column 1: /],
+      ['twice', 'format: 1\ntenant: a\nformat: 1\n', / {2}line 3, column 1: Map keys must be unique\n/],
+      ['tabs', 'models:\n\tgames: 1\n', / {2}line 2, column 1: /],
+      [
+        'alias',
+        'tenant: *none\n',
+        / {2}\(document\): its aliases \(\*name\) can't be followed: Unresolved alias /,
+      ],
+      ['cycle', 'issuers: &a [*a]\n', / {2}\(document\): its aliases \(\*name\) can't be followed: /],
+      ['nothing', '', / {2}\(document\): must be a mapping, not empty\n/],
+      ['two', 'a: 1\n---\nb: 1\n', / {2}line 2, column 1: /],
+    ]
+    const paths = await Promise.all(texts.map(([name, text]) => file(`${name}.yaml`, text)))
+    const missing = join(directory, 'missing.yaml')
+    const { exitCode, stdout, stderr } = await runCli(['catalog', 'check', ...paths, missing])
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    const sections = stderr.split(/^(?=\/)/m)
+    expect(sections).toHaveLength(texts.length + 1)
+    for (const [index, [name, , fault]] of texts.entries()) {
+      expect(sections[index], name).toMatch(new RegExp(`^${paths[index]}: \\d+ faults?\n`))
+      expect(sections[index], name).toMatch(fault)
+    }
+    expect(sections.at(-1)).toBe(`${missing}: there is no such file\n`)
+    expect(stderr).not.toMatch(/\n {4}at /)
+  })
+
+  test('one tenant in two files is refused', async () => {
+    expect(
+      await runCli(['catalog', 'check', 'config/demo/tenant.yaml', 'config/demo/tenant.yaml']),
+    ).toMatchObject({
+      exitCode: 1,
+      stderr: 'tenant demo-studio stands in two of the files; one a tenant\n',
+    })
+  })
+})
+
+describe.concurrent('apply and show', () => {
+  test('from nothing to a change, and back through show', async () => {
+    const before = await document('tour', (changed) => {
+      changed.issuers = [{ issuer: 'https://tour.example', audience: 'recgate', jwks: { keys: [publicJwk] } }]
+      changed.models.games.overrides = { itemcf: ['5250', 'yes', 'プレイヤー', '1e3', '# no comment'] }
+    })
+    const path = await file('tour.yaml', before)
+
+    const dry = await done(catalog('apply', path, '--dry-run'))
+    expect(dry.stdout).toBe(
+      'tenant tour:\n  creates tenant tour with games, starter-offer\n  (a dry run: nothing was written)\n',
+    )
+    expect((await catalog('show', '--tenant', 'tour')).exitCode).toBe(1)
+
+    const first = await done(catalog('apply', path, '--who', 'ci', '--why', 'the first time'))
+    expect(first.stdout).toBe(
+      'tenant tour:\n  creates tenant tour with games, starter-offer\n  → revision 1\n',
+    )
+    const second = await done(catalog('apply', path))
+    expect(second.stdout).toBe('tenant tour: nothing changes\n')
+
+    const shown = await done(catalog('show', '--tenant', 'tour'))
+    expect(shown.stderr).toBe('tenant tour, revision 1\n')
+    const again = await file('shown.yaml', shown.stdout)
+    expect((await done(catalog('apply', again))).stdout).toBe('tenant tour: nothing changes\n')
+
+    const [json] = (await done(catalog('show', '--tenant', 'tour', '--json'))).json<Loose>()
+    expect(json).toMatchObject({ tenant: 'tour', revision: 1, tables: [] })
+    expect(json.document).toEqual(parse(shown.stdout))
+    expect(json.document.models.games.overrides).toEqual(before.models.games.overrides)
+    const asJson = await file('shown.json', JSON.stringify(json.document))
+
+    Object.assign(before.models.games, { weights: { popular: 40, itemcf: 60 }, deadlineMs: 60 })
+    const changed = await file('changed.yaml', before)
+    const applied = await done(catalog('apply', changed, '--json'))
+    expect(applied.json()).toEqual([
+      {
+        tenant: 'tour',
+        changed: true,
+        revision: 2,
+        what: [
+          '~ models.games.weights.popular: 50 → 40',
+          '~ models.games.weights.itemcf: 50 → 60',
+          '~ models.games.deadlineMs: 50 → 60',
+          'models.games: 1000 of 10000 slots move',
+        ],
+      },
+    ])
+    const back = await done(catalog('apply', asJson, '--dry-run', '--json'))
+    expect(back.json()).toMatchObject([{ tenant: 'tour', changed: false, revision: 2 }])
+  })
+
+  test('of two files one of which is faulty, or can not be planned, nothing is applied', async () => {
+    await done(catalog('apply', await file('live.yaml', await document('live'))))
+    const sound = await file('sound.yaml', await document('sound'))
+    const faulty = await file(
+      'faulty-too.yaml',
+      await document('faulty', (changed) => delete changed.models.games.key),
+    )
+    const shrunk = await file(
+      'shrunk.yaml',
+      await document('live', (changed) => {
+        delete changed.models.games.record.games
+        delete changed.models.games.default.games
+      }),
+    )
+    const [withFaulty, withShrunk] = await Promise.all([
+      catalog('apply', sound, faulty),
+      catalog('apply', sound, shrunk),
+    ])
+    expect(withFaulty).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: `${faulty}: 1 fault\n  models.games.key: is missing; it must be a list\n`,
+    })
+    expect(withShrunk).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr:
+        'tenant live: 1 fault\n  models.games.record.games: is gone; packed records have its bits, so it must stay\n',
+    })
+    const tenants = (await done(catalog('show', '--json'))).json<Loose>().map(({ tenant }) => tenant)
+    expect(tenants).toContain('live')
+    expect(tenants).not.toContain('sound')
+    expect(tenants).not.toContain('faulty')
+  })
+
+  test('an issuer that is another tenant’s is refused without naming that tenant', async () => {
+    const claims = (changed: Loose) => {
+      changed.issuers = [
+        { issuer: 'https://shared.example', audience: 'recgate', jwks: { keys: [publicJwk] } },
+      ]
+    }
+    await done(catalog('apply', await file('owner.yaml', await document('owner', claims))))
+    const { exitCode, stderr } = await catalog(
+      'apply',
+      await file('thief.yaml', await document('thief', claims)),
+    )
+    expect(exitCode).toBe(1)
+    expect(stderr).toBe(
+      'tenant thief: 1 fault\n  issuers[0].issuer: belongs to another tenant; an issuer belongs to one\n',
+    )
+  })
+
+  test('show lists all tenants, and says of one that is not there that it is not', async () => {
+    await done(catalog('apply', await file('listed.yaml', await document('listed'))))
+    const [list, none] = await Promise.all([done(catalog('show')), catalog('show', '--tenant', 'nobody')])
+    expect(list.stdout).toMatch(/^TENANT +REVISION\n/)
+    expect(list.stdout).toMatch(/^listed +1$/m)
+    expect(none).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'there is no tenant nobody; `recgate catalog show` lists them\n',
+    })
+  })
+})
