@@ -61,14 +61,27 @@ function describeDifference(live: TenantDocument | null, next: TenantDocument): 
   if (live === null)
     return [`creates tenant ${next.tenant} with ${Object.keys(next.models).join(', ') || 'no model'}`]
   // microdiff takes plain objects; both sides are JSON-shaped, so a trip through JSON only drops undefined values.
-  const plain = (document: TenantDocument) =>
+  const plain = (document: unknown) =>
     JSON.parse(JSON.stringify(document), withoutPrototype) as Record<string, unknown>
-  return diff(plain(live), plain(next)).map((difference) => {
+  return diff(plain(withUnitsAsKeys(live)), plain(withUnitsAsKeys(next))).map((difference) => {
     const path = joinPath('', ...difference.path)
     if (difference.type === 'CREATE') return `+ ${path}: ${JSON.stringify(difference.value)}`
     if (difference.type === 'REMOVE') return `- ${path}: ${JSON.stringify(difference.oldValue)}`
     return `~ ${path}: ${JSON.stringify(difference.oldValue)} → ${JSON.stringify(difference.value)}`
   })
+}
+
+/** The order of overridden units means nothing: as keys, one that leaves a list of a thousand is one line. */
+function withUnitsAsKeys(document: TenantDocument): unknown {
+  const models = Object.entries(document.models).map(([modelId, model]) => {
+    if (model.overrides === undefined) return [modelId, model]
+    const overrides = Object.entries(model.overrides).map(([versionId, units]) => [
+      versionId,
+      Object.fromEntries(units.map((unit) => [unit, true])),
+    ])
+    return [modelId, { ...model, overrides: Object.fromEntries(overrides) }]
+  })
+  return { ...document, models: Object.fromEntries(models) }
 }
 
 /** microdiff asks with `in`, and would find a model "constructor" in every object: as if it had always been there. */

@@ -49,7 +49,9 @@ export async function publishWith(
   const target = await publishTarget(tools.catalog, options)
   const textColumns = [
     ...target.key.map((part) => part.column),
-    ...Object.entries(target.record).flatMap(([name, { type }]) => (textTypes.has(type) ? [name] : [])),
+    ...Object.entries(target.record).flatMap(([name, { type }]) =>
+      options.sql === undefined || textTypes.has(type) ? [name] : [],
+    ),
   ]
   const source = await openRows(files, {
     textColumns,
@@ -73,7 +75,10 @@ export async function publishWith(
   }
 }
 
-/** Fields whose text must reach the codec as it is written; a CSV reader would guess numbers and dates. */
+/**
+ * Fields whose text must reach the codec as it is written; a CSV reader would guess numbers and dates. Without a query
+ * that is every field: one bad number makes a guessed column text, and all its rows look bad.
+ */
 const textTypes: ReadonlySet<string> = new Set(['string', 'enum', 'bytes'])
 
 async function publishTarget(

@@ -6,13 +6,19 @@ import { type Format, formats, mediaTypes, type Reason, reasons } from './reason
  * changes, and a request only picks it.
  */
 interface AnswerHead {
-  /** Names and values in turn, as Node writes them; `ETag` and `Content-Length` follow per request. */
+  /**
+   * Names and values in turn, as Node writes them. A request copies them and puts its own two values in, at
+   * `etagIndex` and `contentLengthIndex`.
+   */
   readonly headers: Readonly<Record<Format, readonly string[]>>
   /** The body's text before the record; a `}` closes it after. */
   readonly jsonPrefix: string
   /** Two 32-bit seeds a format: hashing the body with both gives the 64 bits of the ETag. */
   readonly etagSeeds: Readonly<Record<Format, readonly [number, number]>>
 }
+
+export const etagIndex = 9
+export const contentLengthIndex = 11
 
 export type AnswerHeads = Readonly<Record<Reason, AnswerHead>>
 
@@ -38,6 +44,10 @@ function compileHead(modelId: string, versionId: string, reason: Reason, maxAgeS
     'Accept, Authorization',
     'Recgate',
     `v=${versionId}, r=${reason}`,
+    'ETag',
+    '',
+    'Content-Length',
+    '',
   ]
   const seedsOf = (format: Format): readonly [number, number] => {
     const identity = [format, modelId, versionId, reason].join('\0')

@@ -1,3 +1,4 @@
+import { etagIndex } from '../domain/answer-head.ts'
 import { murmur3, murmur3Bytes } from '../domain/murmur3.ts'
 import type { Format } from '../domain/reasons.ts'
 import type { Recommendation } from './ladder.ts'
@@ -5,8 +6,8 @@ import type { Recommendation } from './ladder.ts'
 export interface Representation {
   readonly format: Format
   readonly body: string | Uint8Array
-  /** Names and values in turn; ETag and Content-Length come beside it. */
-  readonly headers: readonly string[]
+  /** Names and values in turn, this answer's own; the value at `contentLengthIndex` is still to be set. */
+  readonly headers: string[]
   /** With its quotes. */
   readonly etag: string
 }
@@ -22,23 +23,27 @@ export function represent(
 ): Representation {
   const head = version.heads[reason]
   const [first, second] = head.etagSeeds[format]
-  const headers = head.headers[format]
+  const headers = head.headers[format].slice()
   if (format === 'packed') {
     const etag = entityTag(murmur3Bytes(packed, first), murmur3Bytes(packed, second))
+    headers[etagIndex] = etag
     return { format, body: packed, headers, etag }
   }
   const record = model.codec.toJsonText(packed)
   const etag = entityTag(murmur3(record, first), murmur3(record, second))
+  headers[etagIndex] = etag
   return { format, body: `${head.jsonPrefix}${record}}`, headers, etag }
 }
 
 const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
+/** Every two characters by their 12 bits, so that a tag is put together from six pieces. */
+const pairs = Array.from({ length: 4096 }, (_, bits) => `${base64url[bits >>> 6]}${base64url[bits & 63]}`)
+
 /** 64 bits as eleven characters; every header byte counts. */
 function entityTag(high: number, low: number): string {
-  let text = '"'
-  for (let shift = 26; shift >= 2; shift -= 6) text += base64url[(high >>> shift) & 63]
-  text += base64url[((high & 3) << 4) | (low >>> 28)]
-  for (let shift = 22; shift >= 4; shift -= 6) text += base64url[(low >>> shift) & 63]
-  return `${text}${base64url[(low & 15) << 2]}"`
+  const middle = ((high & 255) << 4) | (low >>> 28)
+  const [first, second] = [pairs[high >>> 20], pairs[(high >>> 8) & 4095]]
+  const [fourth, fifth] = [pairs[(low >>> 16) & 4095], pairs[(low >>> 4) & 4095]]
+  return `"${first}${second}${pairs[middle]}${fourth}${fifth}${base64url[(low & 15) << 2]}"`
 }

@@ -5,7 +5,7 @@ import { limits } from '../domain/limits.ts'
 import { parameterFits, parameterRule } from '../domain/parameter.ts'
 import { joinRowKey, rowKeyFault, rowKeyValue, rowKeyValueFault } from '../domain/row-key.ts'
 import type { KeyPart } from '../domain/snapshot.ts'
-import type { PackedRow, PublishTarget, RowSource, SourceRow } from './ports.ts'
+import type { PackedRow, PublishTarget, RowSource, SourceRow, SourceValue } from './ports.ts'
 
 /** A row that can't be published: where it stands, what is wrong, what would fit. */
 export interface BadRow {
@@ -113,7 +113,9 @@ function compileRowPacker(
 ): (values: SourceRow) => PackedRow | Problem {
   const keyColumns = key.map((part) => ({ part, index: columns.indexOf(part.column) }))
   const isKey = new Set(key.map((part) => part.column))
-  const fields = columns.flatMap((name, index) => (isKey.has(name) ? [] : [{ name, index }]))
+  const fields = columns.flatMap((name, index) =>
+    isKey.has(name) ? [] : [{ name, index, read: textReaderOf(schema[name]?.type) }],
+  )
   checkColumns(columns, key, fieldsOf(schema), modelId)
 
   return (values) => {
@@ -134,7 +136,7 @@ function compileRowPacker(
     if (fault !== null)
       return { field: key.map((part) => part.column).join(' + '), problem: `the row key ${fault}` }
     const record: Record<string, unknown> = {}
-    for (const { name, index } of fields) record[name] = values[index]
+    for (const { name, index, read } of fields) record[name] = read(values[index])
     try {
       return { rowKey, packed: codec.encode(record) }
     } catch (error) {
@@ -142,6 +144,26 @@ function compileRowPacker(
       return { field: error.field, problem: error.problem }
     }
   }
+}
+
+/** A file without types, such as CSV, gives numbers as text; what isn't one stays text, for the codec to refuse. */
+function textReaderOf(type: string | undefined): (value: SourceValue | undefined) => unknown {
+  switch (type) {
+    case 'uint':
+    case 'int':
+    case 'fixed':
+      return (value) => (typeof value === 'string' ? numberOf(value) : value)
+    case 'bool':
+      return (value) => (value === 'true' ? true : value === 'false' ? false : value)
+    default:
+      return (value) => value
+  }
+}
+
+function numberOf(text: string): number | bigint | string {
+  if (!/^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$/.test(text)) return text
+  const number = Number(text)
+  return /^-?[0-9]+$/.test(text) && !Number.isSafeInteger(number) ? BigInt(text) : number
 }
 
 function fieldsOf(schema: RecordSchema): { readonly name: string; readonly required: boolean }[] {

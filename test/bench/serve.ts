@@ -66,7 +66,9 @@ async function publishTables(redisUrl: string): Promise<void> {
           games: { type: 'list', maxItems: 5, items: { type: 'uint', max: 4095 } },
           scores: { type: 'list', maxItems: 5, items: fixed },
         },
+        // Every answer must be the work of a read: no default, and no deadline that a stalled machine runs into.
         default: 'none',
+        deadlineMs: 5_000,
         versions: ['popular', 'itemcf'],
         control: 'popular',
         weights: { popular: 50, itemcf: 50 },

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { contentLengthIndex } from '../../domain/answer-head.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
 import type { Representation } from '../../serving/represent.ts'
 import { problemBody, problemHeaders, statusOf } from '../problem.ts'
@@ -29,9 +30,16 @@ export function createResponder(isDraining: () => boolean): Responder {
   }
 
   return {
-    sendRepresentation(response, status, { headers, etag, body }) {
-      if (status === 304) send(response, status, [...headers.slice(2), 'ETag', etag], noBody)
-      else sendBody(response, status, [...headers, 'ETag', etag], bodyOf(body))
+    sendRepresentation(response, status, representation) {
+      const { headers } = representation
+      if (status === 304) {
+        // Neither Content-Type, which stands first, nor Content-Length, which stands last.
+        send(response, status, headers.slice(2, contentLengthIndex - 1), noBody)
+        return
+      }
+      const body = bodyOf(representation.body)
+      headers[contentLengthIndex] = String(body.bytes)
+      send(response, status, headers, body)
     },
     sendProblem(response, code, detail) {
       sendBody(response, statusOf[code], [...problemHeaders(code)], bodyOf(problemBody(code, detail)))
@@ -62,7 +70,9 @@ function bodyOf(body: string | Uint8Array): Body {
     // Plain ASCII, as nearly all JSON is, needs no transcoding.
     return { text: body, encoding: bytes === body.length ? 'latin1' : 'utf8', bytes }
   }
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1')
+  // Rows come from Redis as Buffers already.
+  const bytes = body instanceof Buffer ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const text = bytes.toString('latin1')
   return { text, encoding: 'latin1', bytes: body.byteLength }
 }
 

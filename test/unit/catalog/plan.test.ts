@@ -305,8 +305,9 @@ test('overrides are told unit by unit', () => {
   const live = liveStudio({ games: { ...games, overrides: { itemcf: ['a', 'b'] } } })
   const next = live.to({ games: { ...games, overrides: { itemcf: ['a', 'c'], popular: ['d'] } } })
   expect(next.what).toEqual([
-    '~ models.games.overrides.itemcf[1]: "b" → "c"',
-    '+ models.games.overrides.popular: ["d"]',
+    '- models.games.overrides.itemcf.b: true',
+    '+ models.games.overrides.itemcf.c: true',
+    '+ models.games.overrides.popular: {"d":true}',
   ])
   expect(next.state).toEqual(live.state)
   expect(next.to({ games }).what).toEqual([expect.stringMatching(/^- models\.games\.overrides: /)])
