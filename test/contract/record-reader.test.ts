@@ -221,6 +221,23 @@ for (const engine of engines) {
       expect(results).toEqual(Array.from({ length: count }, (_, index) => expected(index)))
     })
 
+    test('reads of more tables than one call can name each get their own record', async () => {
+      const count = 120
+      const tables = await Promise.all(
+        Array.from({ length: count }, (_, index) => writeTable(client, { row: Buffer.from(`${index}`) }, 1)),
+      )
+      // Each read brings two tables, and control's answers every second one.
+      const asked = (index: number): Partial<RecordRead> => {
+        const [first, second] = [tables[index]!, tables[(index + 1) % count]!]
+        return index % 2 === 0 ? { own: first, control: second } : { own: null, control: first }
+      }
+      const results = await Promise.all(tables.map((_, index) => read('row', asked(index))))
+      const expected = tables.map((_, index) =>
+        index % 2 === 0 ? own(`${index}`) : control(`${index}`, 'no-table'),
+      )
+      expect(results).toEqual(expected)
+    })
+
     test('after SCRIPT FLUSH reads are answered as before', async () => {
       expect(await read('both')).toEqual(own('own-1'))
       for (let times = 0; times < 2; times++) {

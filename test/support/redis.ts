@@ -19,7 +19,7 @@ export const engines = [
 ] as const
 
 /** Null where there is none; suites that need one say so when they skip. */
-export async function realRedis(): Promise<LocalRedis | null> {
+async function realRedis(): Promise<LocalRedis | null> {
   const shared = inject('sharedRedis')
   if (shared === null) return null
   const url = `${shared.url}/${Number(process.env['VITEST_POOL_ID'] ?? 1)}`
