@@ -210,6 +210,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     await apply('two')
     const watched = await watch({ announced: false, pollMs: 20 })
     const { length } = watched.reads
+    const before = watched.snapshots.current()
 
     const [revision, token] = (await indexEntry('one')).split(' ')
     await hands
@@ -217,7 +218,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       .hset(catalogKeys.tenant('one'), 'token', 'other')
       .hset(catalogKeys.index, 'one', `${revision} other`)
       .exec()
-    await until('another token is noticed', () => watched.reads.length > length)
+    await until('another token is noticed', () => watched.snapshots.current() !== before)
     expect(watched.reads.slice(length)).toEqual(['one'])
 
     await hands

@@ -46,7 +46,7 @@ async function dockerRedis(): Promise<Started | null> {
   }
   try {
     const container = await new GenericContainer('redis:7')
-      .withCommand(['redis-server', '--save', '', '--databases', '64'])
+      .withCommand(['redis-server', '--save', '', '--databases', '64', '--protected-mode', 'no'])
       .withExposedPorts(6379)
       .withStartupTimeout(60_000)
       .start()
