@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { UsageError } from './commands/usage-error.ts'
 import { FaultsError, OperationError } from './domain/errors.ts'
 import type { Settings } from './settings/schema.ts'
+import { SettingsError } from './settings/settings-error.ts'
 
 /**
  * `recgate <command>`: parses, and hands over to one file of commands/, which is loaded only then: DuckDB alone takes
@@ -219,16 +220,13 @@ async function main(): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     if (error instanceof FaultsError || error instanceof OperationError) {
       process.stderr.write(`${error.message}\n`)
-      return error instanceof UsageError || isAboutSettings(error) ? 2 : 1
+      return error instanceof UsageError || error instanceof SettingsError ? 2 : 1
     }
-    process.stderr.write(`${(error as Error).stack}\n`)
+    // Redis' refusals come through here, such as OOM; the stack is for whoever debugs.
+    const { message, stack } = error as Error
+    process.stderr.write(`failed: ${process.env['RECGATE_LOG_LEVEL'] === 'debug' ? stack : message}\n`)
     return 1
   }
-}
-
-/** `settings` or `settings (…)`; a tenant's file may be called settings.yaml. */
-function isAboutSettings(error: Error): boolean {
-  return error instanceof FaultsError && /^settings( \(|$)/.test(error.subject)
 }
 
 const exitCode = await main()

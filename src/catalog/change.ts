@@ -29,6 +29,9 @@ export async function planChange(
 ): Promise<PlannedDocument> {
   const live = await readLiveTenant(store, document.tenant)
   const plan = planDocument(live, document, newSalt)
+  const issuers = document.issuers.map((entry) => entry.issuer)
+  for (const [index, owner] of (await store.issuerOwners(issuers)).entries())
+    if (owner !== null && owner !== document.tenant) throw issuerTaken(document, issuers[index] ?? '')
   if (plan.faults.length > 0) throw new FaultsError(`tenant ${document.tenant}`, plan.faults)
   return { ...plan, document, live }
 }

@@ -1,6 +1,6 @@
-import { FaultsError } from '../domain/errors.ts'
-import { checkTenantDocument, type TenantDocument } from '../domain/tenant-document.ts'
-import { type TenantState, tenantState } from '../domain/tenant-state.ts'
+import { FaultsError, OperationError } from '../domain/errors.ts'
+import { checkTenantDocument, type ModelDocument, type TenantDocument } from '../domain/tenant-document.ts'
+import { type ModelState, type TenantState, tenantState } from '../domain/tenant-state.ts'
 import { faultsOf } from '../domain/zod-faults.ts'
 import type { CatalogStore, StoredTenant } from './ports.ts'
 
@@ -15,6 +15,34 @@ export interface LiveTenant {
 export async function readLiveTenant(store: CatalogStore, tenantId: string): Promise<LiveTenant | null> {
   const stored = await store.read(tenantId)
   return stored === null ? null : parseStoredTenant(stored)
+}
+
+/** A tenant that must be there. Throws OperationError where it isn't. */
+export async function findLiveTenant(store: CatalogStore, tenantId: string): Promise<LiveTenant> {
+  const live = await readLiveTenant(store, tenantId)
+  if (live !== null) return live
+  throw new OperationError(`there is no tenant ${tenantId}; \`recgate catalog show\` lists them`)
+}
+
+/** One model of a tenant as it stands in the catalog. */
+export interface LiveModel {
+  readonly modelId: string
+  readonly document: ModelDocument
+  readonly state: ModelState
+}
+
+/** A model that must be there. Throws OperationError naming those that are. */
+export async function findLiveModel(
+  store: CatalogStore,
+  tenantId: string,
+  modelId: string,
+): Promise<LiveModel> {
+  const { document, state } = await findLiveTenant(store, tenantId)
+  const model = new Map(Object.entries(document.models)).get(modelId)
+  const modelState = new Map(Object.entries(state.models)).get(modelId)
+  if (model !== undefined && modelState !== undefined) return { modelId, document: model, state: modelState }
+  const known = Object.keys(document.models).join(', ') || 'none'
+  throw new OperationError(`tenant ${tenantId} has no model ${modelId}; it has ${known}`)
 }
 
 /** Throws FaultsError: what lies in the store is as untrusted as a file, since hands can reach it. */

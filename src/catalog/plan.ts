@@ -13,6 +13,7 @@ import {
 } from '../domain/tenant-state.ts'
 import { basisPointsOf } from '../domain/weights.ts'
 import { joinPath } from '../domain/zod-faults.ts'
+import { compileKeyPart } from './compile.ts'
 import type { LiveTenant } from './live-tenant.ts'
 
 /** What a document would change, worked out against what is live, before anything is written. */
@@ -161,16 +162,35 @@ function sameWeights(a: Readonly<Record<string, number>>, b: Readonly<Record<str
   )
 }
 
-/** Rows are found by the whole row key: with another number of parts, nothing that is published could be found. */
+/**
+ * Rows are found by the whole row key: with other parts, or in another order, nothing that is published could be found,
+ * or somebody else's row would be. One and the same part may change its name or its column, not both at once.
+ */
 function keyFaults(state: ModelState, live: ModelDocument, next: ModelDocument, path: string): Fault[] {
   const published = Object.values(state.generations).some((entry) => entry.state === 'active')
-  if (!published || live.key.length === next.key.length) return []
+  if (!published || sameParts(live, next)) return []
   return [
     {
       path: joinPath(path, 'key'),
-      problem: `has ${next.key.length} parts and the published tables ${live.key.length}; make a new model for another row key`,
+      problem: `is (${partsOf(next)}) and the published tables' is (${partsOf(live)}); make a new model for another row key`,
     },
   ]
+}
+
+function partsOf({ key }: ModelDocument): string {
+  return key
+    .map(compileKeyPart)
+    .map(({ source, name, column }) => `${source} ${name} → ${column}`)
+    .join(', ')
+}
+
+function sameParts(live: ModelDocument, next: ModelDocument): boolean {
+  if (live.key.length !== next.key.length) return false
+  return live.key.map(compileKeyPart).every((before, index) => {
+    const after = compileKeyPart(next.key[index]!)
+    const sameName = before.source === after.source && before.name === after.name
+    return sameName || before.column === after.column
+  })
 }
 
 /** Before the first publish weights are free, so that a model can be set up in any order. */

@@ -50,6 +50,8 @@ export interface CatalogStore {
   /** Tenant → what it stands at; one small read. */
   index(): Promise<ReadonlyMap<string, IndexEntry>>
   read(tenantId: string): Promise<StoredTenant | null>
+  /** The tenant that claims each `iss`, null where none does. */
+  issuerOwners(issuers: readonly string[]): Promise<readonly (string | null)[]>
   /** Compare and set: all of it happens, or nothing. Announces what it did. */
   change(change: CatalogChange): Promise<ChangeOutcome>
   /** Newest first. */

@@ -69,7 +69,9 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
       broken.set(tenantId, { revision: -1, token: '' })
       options.report({ event: 'vanished', tenantId })
     }
-    if (outdated && !closed) snapshot = assemble(loaded, options.extraIssuers)
+    const incomplete = [...index.keys()].some((tenantId) => !loaded.has(tenantId))
+    if ((outdated || snapshot?.incomplete !== incomplete) && !closed)
+      snapshot = assemble(loaded, options.extraIssuers, incomplete)
     outdated = false
   }
 
@@ -140,6 +142,7 @@ function sameEntry(a: IndexEntry | undefined, b: IndexEntry): boolean {
 function assemble(
   loaded: ReadonlyMap<string, LoadedTenant>,
   extraIssuers: (tenantId: string) => readonly TrustedIssuer[],
+  incomplete: boolean,
 ): Snapshot {
   const tenants = new Map<string, CompiledTenant>()
   const issuers = new Map<string, TrustedIssuer>()
@@ -147,5 +150,5 @@ function assemble(
     tenants.set(tenantId, tenant)
     for (const issuer of [...own, ...extraIssuers(tenantId)]) issuers.set(issuer.issuer, issuer)
   }
-  return { tenants, issuers }
+  return { tenants, issuers, incomplete }
 }

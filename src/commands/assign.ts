@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { readLiveTenant } from '../catalog/live-tenant.ts'
+import { findLiveModel, type LiveModel } from '../catalog/live-tenant.ts'
 import { composeTools } from '../compose.ts'
 import { slotOf, slotOwners } from '../domain/allocation.ts'
 import { OperationError } from '../domain/errors.ts'
-import type { ModelDocument } from '../domain/tenant-document.ts'
-import type { ModelState } from '../domain/tenant-state.ts'
+import { rowKeyValueFault } from '../domain/row-key.ts'
+import { selectVersion } from '../domain/select-version.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createCommandLog, printJson, printTable } from './output.ts'
 import { UsageError } from './usage-error.ts'
@@ -35,13 +35,7 @@ export async function assignUnits(
   if (all.length === 0) throw new UsageError('name a unit, or a file of units with --units-file')
   const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   try {
-    const live = await readLiveTenant(tools.catalog, options.tenant)
-    const models = live?.document.models ?? {}
-    const document = Object.hasOwn(models, options.model) ? models[options.model] : undefined
-    const state = live?.state.models[options.model]
-    if (document === undefined || state === undefined)
-      throw new OperationError(`there is no model ${options.model} of a tenant ${options.tenant}`)
-    const assign = compileAssign(document, state)
+    const assign = compileAssign(await findLiveModel(tools.catalog, options.tenant, options.model))
     const assignments = all.map(assign)
     if (options.json) for (const assignment of assignments) printJson(assignment)
     else
@@ -54,18 +48,25 @@ export async function assignUnits(
   }
 }
 
-function compileAssign(document: ModelDocument, state: ModelState): (unit: string) => Assignment {
+/** The gateway's own selection, over ids. A unit that the gateway would refuse is refused here, too. */
+function compileAssign({ modelId, document, state }: LiveModel): (unit: string) => Assignment {
   const allocation = state.allocations.at(-1)
   if (allocation === undefined) throw new Error('a model has an allocation from its creation on')
-  const owners = slotOwners(allocation)
-  const overrides = new Map<string, string>()
-  for (const [version, units] of Object.entries(document.overrides ?? {}))
-    for (const unit of units) overrides.set(unit, version)
+  const model = {
+    id: modelId,
+    salt: state.salt,
+    overrides: new Map(
+      Object.entries(document.overrides ?? {}).flatMap(([version, units]) =>
+        units.map((unit) => [unit, version] as const),
+      ),
+    ),
+    versions: new Map(document.versions.map((version) => [version, version])),
+    slots: slotOwners(allocation),
+  }
   return (unit) => {
-    const slot = slotOf(state.salt, unit)
-    const override = overrides.get(unit)
-    if (override !== undefined) return { unit, slot, version: override, reason: 'override' }
-    return { unit, slot, version: owners[slot]!, reason: 'split' }
+    const fault = rowKeyValueFault(unit)
+    if (fault !== null) throw new OperationError(`the unit ${JSON.stringify(unit)} ${fault}`)
+    return { unit, slot: slotOf(model.salt, unit), ...selectVersion(model, unit, undefined) }
   }
 }
 

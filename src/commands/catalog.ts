@@ -1,9 +1,8 @@
 import { stringify } from 'yaml'
 import { makeChange, planChange } from '../catalog/change.ts'
-import { readLiveTenant } from '../catalog/live-tenant.ts'
+import { findLiveTenant } from '../catalog/live-tenant.ts'
 import { tableList } from '../catalog/table-list.ts'
 import { composeTools, randomToken } from '../compose.ts'
-import { OperationError } from '../domain/errors.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createCommandLog, currentUser, note, print, printJson, printTable } from './output.ts'
 import { readTenantFiles } from './tenant-file.ts'
@@ -71,10 +70,7 @@ export async function showCatalog(
         )
       return
     }
-    const live = await readLiveTenant(tools.catalog, tenantId)
-    if (live === null)
-      throw new OperationError(`there is no tenant ${tenantId}; \`recgate catalog show\` lists them`)
-    const { document, revision, state } = live
+    const { document, revision, state } = await findLiveTenant(tools.catalog, tenantId)
     if (json) {
       printJson({ tenant: tenantId, revision, document, tables: tableList(state) })
       return

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { readLiveTenant } from '../catalog/live-tenant.ts'
+import { findLiveModel } from '../catalog/live-tenant.ts'
 import { composeTools } from '../compose.ts'
 import { CodecError, compileRecordSchema } from '../domain/codec/codec.ts'
 import type { RecordSchema } from '../domain/codec/record-schema.ts'
@@ -47,9 +47,7 @@ async function findSchema({ tenant, model, documentFile, settings }: DecodeOptio
   const loaded = settings()
   const tools = await composeTools(loaded, createCommandLog(loaded.logLevel))
   try {
-    const state = (await readLiveTenant(tools.catalog, tenant))?.state.models
-    if (state !== undefined && Object.hasOwn(state, model)) return state[model]!.record
-    throw new OperationError(`there is no model ${model} of a tenant ${tenant}`)
+    return (await findLiveModel(tools.catalog, tenant, model)).state.record
   } finally {
     tools.close()
   }

@@ -45,7 +45,10 @@ export async function demo(options: DemoOptions): Promise<void> {
   const resolveSecret = () => null
   const gateway = composeGateway({ settings, resolveSecret, planes, developmentKey, log })
   const addresses = await gateway.start()
-  stopOnSignal(gateway, () => print('stopped'))
+  stopOnSignal(gateway, async () => {
+    await redis.stop()
+    print('stopped')
+  })
   print(`Data       ${addresses.data}/recommendations`)
   print(`Admin      ${addresses.admin}/api/tenants/${sampleTenant}`)
   print(`Ops        ${addresses.ops}/readyz and ${addresses.ops}/metrics`)
@@ -57,18 +60,21 @@ interface FoundRedis {
   /** Without a password. */
   readonly shownUrl: string
   readonly engine: string
+  stop(): Promise<void>
 }
 
 /** The first of: RECGATE_REDIS_URL, a server on PATH, the in-process engine. */
 async function findRedis(): Promise<FoundRedis> {
   const configured = process.env['RECGATE_REDIS_URL']
   if (configured === undefined || configured === '') {
-    const { url, engine } = await startLocalRedis()
-    return { url, shownUrl: url, engine }
+    const local = await startLocalRedis()
+    return { ...local, shownUrl: local.url }
   }
-  const shown = URL.canParse(configured) ? new URL(configured) : null
-  if (shown?.password) shown.password = '…'
-  return { url: configured, shownUrl: shown?.href ?? configured, engine: 'the one of RECGATE_REDIS_URL' }
+  const { redis } = loadSettings(process.env)
+  const shown = new URL(redis.url)
+  if (shown.password !== '') shown.password = '…'
+  const stop = async () => undefined
+  return { url: redis.url, shownUrl: shown.href, engine: 'the one of RECGATE_REDIS_URL', stop }
 }
 
 function demoSettings(redisUrl: string, ports: { data: number; admin: number; ops: number }): Settings {

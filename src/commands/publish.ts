@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress'
 import { compileKeyPart } from '../catalog/compile.ts'
-import { readLiveTenant } from '../catalog/live-tenant.ts'
+import { findLiveModel } from '../catalog/live-tenant.ts'
 import type { CatalogStore } from '../catalog/ports.ts'
 import { composeTools, randomToken, type Tools } from '../compose.ts'
 import { compileRecordSchema } from '../domain/codec/codec.ts'
@@ -85,16 +85,7 @@ async function publishTarget(
   catalog: CatalogStore,
   { tenant, model, version }: Pick<PublishOptions, 'tenant' | 'model' | 'version'>,
 ): Promise<PublishTarget> {
-  const live = await readLiveTenant(catalog, tenant)
-  if (live === null)
-    throw new OperationError(`there is no tenant ${tenant}; \`recgate catalog show\` lists them`)
-  const { models } = live.document
-  const document = Object.hasOwn(models, model) ? models[model] : undefined
-  const state = live.state.models[model]
-  if (document === undefined || state === undefined)
-    throw new OperationError(
-      `tenant ${tenant} has no model ${model}; it has ${Object.keys(models).join(', ') || 'none'}`,
-    )
+  const { document, state } = await findLiveModel(catalog, tenant, model)
   if (!document.versions.includes(version))
     throw new OperationError(
       `model ${model} has no version ${version}; it has ${document.versions.join(', ')}`,

@@ -1,8 +1,8 @@
 import { composeGateway, type Gateway, type Plane, planes } from '../compose.ts'
-import { FaultsError } from '../domain/errors.ts'
 import { defaultDevelopmentKeyPath, loadDevelopmentKey } from '../jwt/development-key.ts'
 import { loadSettings, resolveSecrets } from '../settings/load.ts'
 import type { Settings } from '../settings/schema.ts'
+import { SettingsError } from '../settings/settings-error.ts'
 import { createLog } from './output.ts'
 
 export interface ServeOptions {
@@ -31,15 +31,21 @@ export async function serve(options: ServeOptions): Promise<void> {
 }
 
 /** The first signal drains; a second one ends at once. */
-export function stopOnSignal(gateway: Gateway, stopped: () => void): void {
+export function stopOnSignal(gateway: Gateway, stopped: () => void | Promise<void>): void {
   let stopping = false
   const stop = () => {
     if (stopping) process.exit(1)
     stopping = true
-    void gateway.stop().then(() => {
-      stopped()
-      process.exit(0)
-    })
+    gateway
+      .stop()
+      .then(stopped)
+      .then(
+        () => process.exit(0),
+        (error: Error) => {
+          process.stderr.write(`${error.stack}\n`)
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -54,7 +60,7 @@ function parsePlanes(text: string): Plane[] {
   const names = text.split(',').map((name) => name.trim())
   const unknown = names.filter((name) => !(planes as readonly string[]).includes(name))
   if (unknown.length > 0 || names.length === 0)
-    throw new FaultsError('settings (command line)', [
+    throw new SettingsError('settings (command line)', [
       { path: `--planes ${unknown.join(', ')}`, problem: `is no plane; there are ${planes.join(', ')}` },
     ])
   return planes.filter((plane) => names.includes(plane))

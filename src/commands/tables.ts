@@ -1,7 +1,6 @@
-import { readLiveTenant } from '../catalog/live-tenant.ts'
+import { findLiveModel, findLiveTenant } from '../catalog/live-tenant.ts'
 import { tableList } from '../catalog/table-list.ts'
 import { composeTools } from '../compose.ts'
-import { OperationError } from '../domain/errors.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createCommandLog, printJson, printTable } from './output.ts'
 
@@ -12,16 +11,13 @@ export async function listTables(
 ): Promise<void> {
   const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   try {
-    const live = await readLiveTenant(tools.catalog, options.tenant)
-    if (live === null)
-      throw new OperationError(`there is no tenant ${options.tenant}; \`recgate catalog show\` lists them`)
-    if (options.model !== undefined && !Object.hasOwn(live.document.models, options.model))
-      throw new OperationError(
-        `tenant ${options.tenant} has no model ${options.model}; it has ${Object.keys(live.document.models).join(', ')}`,
-      )
+    const live = await findLiveTenant(tools.catalog, options.tenant)
+    if (options.model !== undefined) await findLiveModel(tools.catalog, options.tenant, options.model)
     const tables: Row[] = tableList(live.state)
     for (const model of Object.keys(live.document.models))
       for (const [generation, manifest] of await tools.tables.manifests(options.tenant, model)) {
+        // The catalog knows it: a publish was cut off right after its activation.
+        if (live.state.models[model]?.generations[generation] !== undefined) continue
         const { version, rows, buckets, startedAt, by, source } = manifest
         tables.push({
           model,

@@ -26,6 +26,10 @@ export async function readTenantFiles(files: readonly string[]): Promise<TenantD
   const repeated = tenants.find((tenant, index) => tenants.indexOf(tenant) !== index)
   if (repeated !== undefined)
     throw new OperationError(`tenant ${repeated} stands in two of the files; one a tenant`)
+  const issuers = documents.flatMap((document) => document.issuers.map((entry) => entry.issuer))
+  const claimed = issuers.find((issuer, index) => issuers.indexOf(issuer) !== index)
+  if (claimed !== undefined)
+    throw new OperationError(`two of the files claim the issuer ${claimed}; an issuer belongs to one tenant`)
   return documents
 }
 

@@ -1,8 +1,17 @@
 import { slotOf } from './allocation.ts'
-import type { CompiledModel, CompiledVersion } from './snapshot.ts'
 
-export interface SelectedVersion {
-  readonly version: CompiledVersion
+/** What selecting looks at; `V` is a compiled version for the gateway, and its id for `recgate assign`. */
+export interface SelectableModel<V> {
+  readonly id: string
+  readonly salt: string
+  readonly overrides: ReadonlyMap<string, V>
+  readonly versions: ReadonlyMap<string, V>
+  /** The version that owns each of the 10,000 slots. */
+  readonly slots: readonly V[]
+}
+
+interface SelectedVersion<V> {
+  readonly version: V
   readonly reason: 'split' | 'override'
 }
 
@@ -11,7 +20,11 @@ export interface SelectedVersion {
  * signed, then the unit's slot. A signed version that the model doesn't have (any more) is passed over: a token may
  * outlive a version, and the player still needs an answer.
  */
-export function selectVersion(model: CompiledModel, unit: string, signedVersion: unknown): SelectedVersion {
+export function selectVersion<V>(
+  model: SelectableModel<V>,
+  unit: string,
+  signedVersion: unknown,
+): SelectedVersion<V> {
   const overridden =
     model.overrides.get(unit) ??
     (typeof signedVersion === 'string' ? model.versions.get(signedVersion) : undefined)

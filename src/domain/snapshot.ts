@@ -9,6 +9,11 @@ export interface Snapshot {
   readonly tenants: ReadonlyMap<string, CompiledTenant>
   /** By `iss`, compared byte for byte: one issuer belongs to one tenant. */
   readonly issuers: ReadonlyMap<string, TrustedIssuer>
+  /**
+   * A tenant of the catalog could never be compiled since this process began: a token that no issuer here knows may be
+   * one of its players', who must come back rather than give up.
+   */
+  readonly incomplete: boolean
 }
 
 export interface CompiledTenant {

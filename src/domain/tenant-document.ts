@@ -4,6 +4,7 @@ import { type RecordSchema, recordSchemaDocument, recordSchemaFaults } from './c
 import type { Fault } from './errors.ts'
 import { idRule, isId } from './ids.ts'
 import { limits } from './limits.ts'
+import { rowKeyValueFault } from './row-key.ts'
 import { basisPointsOf } from './weights.ts'
 import { faultsOf, joinPath } from './zod-faults.ts'
 
@@ -41,7 +42,18 @@ const claimPart = z.strictObject({ claim: claimName, column: column.optional() }
 const valuesPart = z.strictObject({
   query: parameterName,
   column: column.optional(),
-  values: z.array(z.string().min(1).max(128)).min(1).max(limits.parameterValuesMax),
+  values: z
+    .array(
+      z
+        .string()
+        .min(1)
+        .max(128)
+        .refine((value) => value === '' || rowKeyValueFault(value) === null, {
+          error: 'must be well-formed text without NUL',
+        }),
+    )
+    .min(1)
+    .max(limits.parameterValuesMax),
 })
 const uintPart = z.strictObject({
   query: parameterName,

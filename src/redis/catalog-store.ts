@@ -77,6 +77,10 @@ export function createCatalogStore(client: Redis, newToken: () => string): Catal
       return { tenantId, revision: Number(revision), token, document, state }
     },
 
+    async issuerOwners(issuers) {
+      return issuers.length === 0 ? [] : client.hmget(catalogKeys.issuers, ...issuers)
+    },
+
     async change(change) {
       const token = newToken()
       const { tenantId } = change

@@ -53,6 +53,11 @@ export function createTableStore(client: Redis): TableStore {
       return (await run(pipeline)) as (Buffer | null)[]
     },
 
+    async exists(address) {
+      // Every generation has this bucket, also one without rows.
+      return (await client.exists(bucketKey(address, 0))) === 1
+    },
+
     async removeBuckets(address, buckets) {
       for (let first = 0; first < buckets; first += limits.bucketsPerTrip) {
         const count = Math.min(limits.bucketsPerTrip, buckets - first)

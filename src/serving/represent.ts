@@ -1,4 +1,5 @@
 import { etagIndex } from '../domain/answer-head.ts'
+import { CodecError } from '../domain/codec/codec.ts'
 import { murmur3, murmur3Bytes } from '../domain/murmur3.ts'
 import type { Format } from '../domain/reasons.ts'
 import type { Recommendation } from './ladder.ts'
@@ -25,6 +26,9 @@ export function represent(
   const [first, second] = head.etagSeeds[format]
   const headers = head.headers[format].slice()
   if (format === 'packed') {
+    // What a glance can tell without decoding: no record is empty, or of revision 0.
+    if (!packed[0])
+      throw new CodecError('revision-zero', 'the bits hold no record; what fits begins with its revision')
     const etag = entityTag(murmur3Bytes(packed, first), murmur3Bytes(packed, second))
     headers[etagIndex] = etag
     return { format, body: packed, headers, etag }

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { parse, YAMLParseError } from 'yaml'
-import { type Fault, FaultsError } from '../domain/errors.ts'
+import type { Fault } from '../domain/errors.ts'
 import { faultsOf, joinPath } from '../domain/zod-faults.ts'
 import { listenerSettings, type Settings, settingsOfEnvironment, settingsSchema } from './schema.ts'
+import { SettingsError } from './settings-error.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * File and environment → frozen settings; the environment wins. Throws FaultsError with everything that is wrong, so
+ * File and environment → frozen settings; the environment wins. Throws SettingsError with everything that is wrong, so
  * that a deployment is mended once and not fault by fault.
  *
  * @param file YAML or JSON; undefined reads the environment alone
@@ -27,7 +28,7 @@ export function loadSettings(environment: Environment, file?: string): Settings 
   if (!parsed.success) faults.push(...faultsOf(parsed.error).map(nameVariable))
   const listeners = listenerSettings.safeParse(input)
   if (listeners.success) faults.push(...planeFaults(listeners.data))
-  if (faults.length > 0 || !parsed.success) throw new FaultsError(subjectOf(file), faults)
+  if (faults.length > 0 || !parsed.success) throw new SettingsError(subjectOf(file), faults)
   return deepFreeze(parsed.data)
 }
 
@@ -46,7 +47,7 @@ export function resolveSecrets(
         : readVariable(environment, env, path, faults)
     if (bytes !== null) secrets.set(ref, { tenants, bytes })
   }
-  if (faults.length > 0) throw new FaultsError('settings', faults)
+  if (faults.length > 0) throw new SettingsError('settings', faults)
   return (tenantId, secretRef) => {
     const secret = secrets.get(secretRef)
     return secret?.tenants.includes(tenantId) ? secret.bytes : null
@@ -57,12 +58,12 @@ function readFile(file: string): Record<string, unknown> {
   try {
     const value: unknown = parse(readFileSync(file, 'utf8')) ?? {}
     if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>
-    throw new FaultsError(`settings (${file})`, [{ path: '', problem: 'must be a mapping of settings' }])
+    throw new SettingsError(`settings (${file})`, [{ path: '', problem: 'must be a mapping of settings' }])
   } catch (error) {
-    if (error instanceof FaultsError) throw error
+    if (error instanceof SettingsError) throw error
     const problem =
       error instanceof YAMLParseError ? error.message : `can't be read: ${(error as Error).message}`
-    throw new FaultsError(`settings (${file})`, [{ path: '', problem }])
+    throw new SettingsError(`settings (${file})`, [{ path: '', problem }])
   }
 }
 

@@ -9,8 +9,20 @@ const listener = (portDefault: number, hostDefault: string) =>
     .strictObject({ host: host.default(hostDefault), port: port.default(portDefault) })
     .default({ host: hostDefault, port: portDefault })
 
-const redisUrl = z.string().refine((text) => /^rediss?:\/\/[^\s]+$/.test(text), {
-  error: 'must be redis://HOST:PORT or rediss://HOST:PORT',
+/** Also that its user and password can be decoded, since the client throws where they can't. */
+function isRedisUrl(text: string): boolean {
+  if (!/^rediss?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false
+  try {
+    const { username, password } = new URL(text)
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const redisUrl = z.string().refine(isRedisUrl, {
+  error: 'must be redis://HOST:PORT or rediss://HOST:PORT, with user and password percent-encoded',
 })
 
 const secret = z

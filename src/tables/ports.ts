@@ -100,6 +100,8 @@ export interface TableStore {
     rows: readonly { readonly bucket: number; readonly rowKey: string }[],
   ): Promise<readonly (Uint8Array | null)[]>
   removeBuckets(address: GenerationAddress, buckets: number): Promise<void>
+  /** Whether any generation was ever written there, and not removed. */
+  exists(address: GenerationAddress): Promise<boolean>
 }
 
 /** What a publish needs to know of the version that it publishes. */

@@ -60,8 +60,8 @@ export async function publish(services: PublishServices, request: PublishRequest
     onProgress: (done) => onProgress({ phase: 'reading', done, total: source.rowsExpected }),
   })
   const { rows, badRows, badRowsShown, longRows } = packed
-  const generation = await services.catalog.nextGeneration(target)
-  const address = { tenantId: target.tenantId, modelId: target.modelId, generation }
+  const address = await freeAddress(services, target)
+  const { generation } = address
   const loaded: LoadedGeneration = {
     generation,
     token: services.newToken(),
@@ -91,6 +91,18 @@ export async function publish(services: PublishServices, request: PublishRequest
   await services.store.removeManifest(address).catch(() => undefined)
   const { bytes, buckets } = loaded
   return { generation, rows: rows.length, bytes, buckets, badRows, badRowsShown, longRows, catalogRevision }
+}
+
+/** Numbers begin anew where a catalog was lost and its tables were not; what lies there may still be served. */
+async function freeAddress(
+  { store, catalog }: PublishServices,
+  target: PublishTarget,
+): Promise<GenerationAddress> {
+  for (;;) {
+    const generation = await catalog.nextGeneration(target)
+    const address = { tenantId: target.tenantId, modelId: target.modelId, generation }
+    if (!(await store.exists(address))) return address
+  }
 }
 
 /** Only a refusal is certain: after a broken connection the generation may be active, and must stay. */

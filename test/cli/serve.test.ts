@@ -274,7 +274,10 @@ describe.concurrent('assign', () => {
       exitCode: 1,
       stderr: expect.stringMatching(/none\.txt: can't be read: ENOENT/),
     })
-    expect(model).toMatchObject({ exitCode: 1, stderr: 'there is no model constructor of a tenant studio\n' })
+    expect(model).toMatchObject({
+      exitCode: 1,
+      stderr: 'tenant studio has no model constructor; it has scores\n',
+    })
   })
 })
 
@@ -339,7 +342,10 @@ describe.concurrent('decode', () => {
       exitCode: 1,
       stderr: `${documentFile} has no model games; it has scores\n`,
     })
-    expect(live).toMatchObject({ exitCode: 1, stderr: 'there is no model scores of a tenant nobody\n' })
+    expect(live).toMatchObject({
+      exitCode: 1,
+      stderr: 'there is no tenant nobody; `recgate catalog show` lists them\n',
+    })
     expect(faulty).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/^settings\.yaml: \d faults\n/),

@@ -99,8 +99,10 @@ for (const engine of engines) {
             token,
             Array.from({ length: buckets }, (_, number) => bucketOf(number, [`row-${number}`, 1])),
           )
+        expect(await store.exists(removed)).toBe(true)
         await store.removeBuckets(removed, buckets)
         expect(await keysOf(removed)).toEqual([])
+        expect(await store.exists(removed)).toBe(false)
         for (const address of kept) expect(await keysOf(address)).toHaveLength(buckets)
         // Once more, and of nothing: both are what a collector does after it died half way.
         await store.removeBuckets(removed, buckets)

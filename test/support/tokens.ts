@@ -86,5 +86,6 @@ export function goodClaims(issuer: string, more: Record<string, unknown> = {}): 
 
 /** A snapshot that knows these issuers and nothing else. */
 export function snapshotWith(...issuers: readonly TrustedIssuer[]): Snapshot {
-  return { tenants: new Map(), issuers: new Map(issuers.map((issuer) => [issuer.issuer, issuer])) }
+  const byIss = new Map(issuers.map((issuer) => [issuer.issuer, issuer]))
+  return { tenants: new Map(), issuers: byIss, incomplete: false }
 }

@@ -43,6 +43,7 @@ export function buildAdminPlane({
     return reply.code(statusOf[code]).type('application/problem+json').send(problemBody(code, detail))
   })
   app.addHook('onRequest', async (request, reply) => {
+    reply.header('Cache-Control', 'no-store')
     if (token === null || presents(request.headers.authorization, token)) return
     reply.code(401).header('WWW-Authenticate', 'Bearer').type('application/problem+json')
     return reply.send(problemBody('token-invalid', 'the admin plane needs its bearer token'))

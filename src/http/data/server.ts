@@ -85,13 +85,19 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
       format: preferredFormat(headers.accept),
       deadlineMs: headers['recgate-deadline-ms'] as string | undefined,
       receivedAt,
-    }).then(
-      (outcome) => answer(request.raw, reply, outcome, receivedAt),
-      (error: Error) => {
+    })
+      .then(
+        (outcome) => answer(request.raw, reply, outcome, receivedAt),
+        (error: Error) => {
+          onUnexpected(error)
+          answer(request.raw, reply, failed, receivedAt)
+        },
+      )
+      .catch((error: Error) => {
+        // Not even an answer could be written; the client must not wait for one.
         onUnexpected(error)
-        answer(request.raw, reply, failed, receivedAt)
-      },
-    )
+        reply.raw.destroy()
+      })
   }
 
   function answer(

@@ -290,14 +290,22 @@ describe('row keys', () => {
   test('another number of parts is refused once something is published', () => {
     const live = liveStudio({ games }).with('games', { 1: { version: 'popular' } })
     expect(faultsOf(live, { games: twoParts })).toEqual([
-      'models.games.key: has 2 parts and the published tables 1; make a new model for another row key',
+      "models.games.key: is (claim sub → player_id, query page → page) and the published tables' is " +
+        '(claim sub → player_id); make a new model for another row key',
     ])
     expect(faultsOf(liveStudio({ games }), { games: twoParts })).toEqual([])
   })
 
-  test('the same number of parts may come from elsewhere', () => {
+  test('a part may change its claim or its column, not both, nor its place', () => {
     const live = liveStudio({ games }).with('games', { 1: { version: 'popular' } })
-    expect(faultsOf(live, { games: { ...games, key: [{ claim: 'player', column: 'id' }] } })).toEqual([])
+    const faultsWith = (key: unknown[]) => faultsOf(live, { games: { ...games, key } })
+    expect(faultsWith([{ claim: 'player', column: 'player_id' }])).toEqual([])
+    expect(faultsWith([{ claim: 'sub', column: 'id' }])).toEqual([])
+    expect(faultsWith([{ claim: 'player', column: 'id' }])).toHaveLength(1)
+
+    const two = liveStudio({ games: twoParts }).with('games', { 1: { version: 'popular' } })
+    const swapped = { ...twoParts, key: twoParts.key.toReversed() }
+    expect(faultsOf(two, { games: swapped })).toHaveLength(1)
   })
 })
 

@@ -121,7 +121,7 @@ describe('everything wrong comes at once', () => {
     expect(faults).toEqual([
       'RECGATE_DATA_PORT: must be a number, not "http"',
       'redis (RECGATE_REDIS_URL): is missing; it must give a url, e.g. redis://127.0.0.1:6379',
-      'catalogRedis.url (RECGATE_CATALOG_REDIS_URL): must be redis://HOST:PORT or rediss://HOST:PORT',
+      'catalogRedis.url (RECGATE_CATALOG_REDIS_URL): must be redis://HOST:PORT or rediss://HOST:PORT, with user and password percent-encoded',
       'adminToken (RECGATE_ADMIN_TOKEN): must be at least 16 characters',
       'ops.port (RECGATE_OPS_PORT): must be a port, 0 to 65535',
       'catalogPollMs (RECGATE_CATALOG_POLL_MS): must be 100 or more',
