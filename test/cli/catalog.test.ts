@@ -243,6 +243,18 @@ describe.concurrent('apply and show', () => {
     expect(stderr).toBe(
       'tenant thief: 1 fault\n  issuers[0].issuer: belongs to another tenant; an issuer belongs to one\n',
     )
+    // Found while planning, so that what stands before it isn't applied either; and among the files themselves.
+    const bystander = await file('bystander.yaml', await document('bystander'))
+    const thief = await file('thief-2.yaml', await document('thief-2', claims))
+    const owner = await file('owner-2.yaml', await document('owner', claims))
+    const [planned, together] = await Promise.all([
+      catalog('apply', bystander, thief),
+      catalog('apply', bystander, owner, thief),
+    ])
+    expect(planned).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(together).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(together.stderr).toMatch(/^two of the files claim the issuer https:\/\/shared\.example/)
+    expect((await done(catalog('show'))).stdout).not.toMatch(/bystander|thief/)
   })
 
   test('show lists all tenants, and says of one that is not there that it is not', async () => {

@@ -393,6 +393,21 @@ describe('what can not be served', () => {
     }
   })
 
+  test('a tenant that was broken from the start makes tokens come back, not give up, until it heals', async () => {
+    await applyDocument(tools, otherDocument(400))
+    const { document = '', state = '' } = await client.hgetall(catalogKeys.tenant(tenant))
+    await writeByHand({ document: '{' })
+    const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
+    const early = await askFor(served, playerId(3))
+    expect(early).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+    expect(jsonOf(early)).toMatchObject({ code: 'busy' })
+    const otherToken = await otherIssuer.token({ model: 'games' })
+    expect((await ask(`${served.data}/recommendations`, { token: otherToken })).status).toBe(200)
+    await writeByHand({ document, state })
+    await until('it has healed', async () => (await askFor(served, playerId(3))).status === 200)
+    expect((await ask(`${served.data}/recommendations`, { token: 'x.y.z' })).status).toBe(401)
+  })
+
   test('a tenant, or the whole catalog, that has vanished goes on being served', async () => {
     const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
     const split = await splitOf(served)

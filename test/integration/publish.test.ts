@@ -517,6 +517,20 @@ describe('a publish that goes wrong', () => {
       },
     ],
   }
+  test('after the loss of the catalog, not of the tables, no number is taken where buckets lie', async () => {
+    const first = await publishRows(tools, itemcf(), players(1_000))
+    const kept = await tableKeysThere()
+    const { document = '', state = '' } = await client.hgetall(catalogKeys.tenant(tenant))
+    await client.del(catalogKeys.generations)
+    const fresh = JSON.parse(state)
+    for (const model of Object.values<{ generations: object }>(fresh.models)) model.generations = {}
+    await client.hset(catalogKeys.tenant(tenant), { document, state: JSON.stringify(fresh) })
+    const second = await publishRows(tools, itemcf(), players(1_000, 500))
+    expect(second.generation).toBe(first.generation + 1)
+    expect(await tableKeysThere()).toEqual(expect.arrayContaining(kept))
+    expect(await served('player-1')).toEqual({ score: 501, segment: 'regular' })
+  })
+
   test.each(Object.entries(damages))(
     'where %s activates nothing and leaves nothing',
     async (_, [complaint, damage]) => {
