@@ -8,6 +8,12 @@ import { murmur3 } from '../domain/murmur3.ts'
 export const sampleTenant = 'demo-studio'
 export const samplePlayer = '1000001'
 
+/** Salts are random elsewhere; here a tour must meet the same assignment on every machine. One a model. */
+export function createSampleSalts(): () => string {
+  let models = 0
+  return () => `sample${models++ === 0 ? '' : models}`
+}
+
 const playerIdFirst = 1_000_001
 const players = 3_000
 const gamesCount = 400

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeChange, planChange } from '../catalog/change.ts'
-import { composeGateway, composeTools, planes, randomToken } from '../compose.ts'
+import { composeGateway, composeTools, planes } from '../compose.ts'
 import { OperationError } from '../domain/errors.ts'
 import {
   type DevelopmentKey,
@@ -13,7 +13,7 @@ import {
 } from '../jwt/development-key.ts'
 import { loadSettings } from '../settings/load.ts'
 import type { Settings } from '../settings/schema.ts'
-import { samplePlayer, sampleTables, sampleTenant, writeSample } from './demo-sample.ts'
+import { createSampleSalts, samplePlayer, sampleTables, sampleTenant, writeSample } from './demo-sample.ts'
 import { startLocalRedis } from './local-redis.ts'
 import { createCommandLog, createLog, currentUser, print } from './output.ts'
 import { publishWith } from './publish.ts'
@@ -92,7 +92,7 @@ async function publishSample(settings: Settings, directory: string): Promise<voi
   const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   const who = currentUser()
   try {
-    const plan = await planChange(tools.catalog, document, randomToken)
+    const plan = await planChange(tools.catalog, document, createSampleSalts())
     if (plan.what.length > 0)
       await makeChange(tools.catalog, plan, { who, why: 'demo', at: new Date().toISOString() })
     for (const { file, model, version, sql } of sampleTables) {

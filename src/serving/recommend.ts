@@ -1,14 +1,13 @@
 import { CodecError } from '../domain/codec/codec.ts'
 import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
 import type { Format } from '../domain/reasons.ts'
-import { selectVersion } from '../domain/select-version.ts'
-import type { ActiveTable, CompiledTenant, CompiledVersion } from '../domain/snapshot.ts'
+import type { CompiledTenant } from '../domain/snapshot.ts'
 import { attributeDeadline, requestDeadline } from './deadline.ts'
-import { findModel, type Query } from './find-model.ts'
+import type { Query } from './find-model.ts'
+import { createFindTarget } from './find-target.ts'
 import { climbDown, defaultRecord, type Recommendation } from './ladder.ts'
-import type { RecordReader, Snapshots, TokenVerifier, VerifiedToken } from './ports.ts'
+import type { RecordReader, Snapshots, TokenVerifier } from './ports.ts'
 import { type Representation, represent } from './represent.ts'
-import { claimValue, rowKeyOf } from './request-row.ts'
 
 export interface RecommendationRequest {
   readonly authorization: string | undefined
@@ -38,8 +37,10 @@ const unacceptable = refuse(
   'answers come as application/json or as application/vnd.recgate.packed',
 )
 
-/** The whole request: authenticate → find model → select version → read record → represent. */
+/** The whole request: authenticate → find the model and select the version (`find-target`) → read record → represent. */
 export function createRecommend({ verifier, snapshots, reader }: RecommendServices) {
+  const findTarget = createFindTarget()
+
   return async function recommend(request: RecommendationRequest): Promise<Answer | Refusal> {
     const catalog = snapshots.current()
     if (catalog === null) return noSnapshot
@@ -51,35 +52,17 @@ export function createRecommend({ verifier, snapshots, reader }: RecommendServic
     if (tenant === undefined) return noSnapshot
     if (request.format === null) return refuseTo(tenant.id, unacceptable)
 
-    const model = findModel(token, tenant, request.query)
-    if (isRefusal(model)) return refuseTo(tenant.id, model)
-    const unit = claimValue(tenant.claims.unit, token.claims)
-    if (typeof unit !== 'string') return refuseTo(tenant.id, unit)
-    const rowKey = rowKeyOf(model, token.claims, request.query)
-    if (typeof rowKey !== 'string') return refuseTo(tenant.id, rowKey)
-    const deadline = requestDeadline(model, request.deadlineMs, request.receivedAt)
+    const target = findTarget(token, tenant, request.query)
+    if (isRefusal(target)) return refuseTo(tenant.id, target)
+    const deadline = requestDeadline(target.model, request.deadlineMs, request.receivedAt)
     if (isRefusal(deadline)) return refuseTo(tenant.id, deadline)
 
-    const selected = selectVersion(model, unit, signedVersion(tenant, token))
-    const { own, control } = tablesOf(selected.version, model.control)
-    const found = await reader.read({ rowKey, own, control }, deadline.at)
-    const recommendation = climbDown(model, selected, attributeDeadline(found, deadline))
+    const found = await reader.read(target.read, deadline.at)
+    const recommendation = climbDown(target.model, target, attributeDeadline(found, deadline))
     if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
     return representOrFall(tenant, recommendation, request.format)
   }
-}
-
-function signedVersion(tenant: CompiledTenant, token: VerifiedToken): unknown {
-  const name = tenant.claims.version
-  return name !== null && Object.hasOwn(token.claims, name) ? token.claims[name] : undefined
-}
-
-function tablesOf(
-  version: CompiledVersion,
-  control: CompiledVersion,
-): { own: ActiveTable | null; control: ActiveTable | null } {
-  return { own: version.table, control: version === control ? null : control.table }
 }
 
 /** Bytes that Redis holds can be damaged in ways that only decoding shows; the default record is sound. */
