@@ -16,7 +16,7 @@ import { type Load, runLoad, writeLoadScript } from './load.ts'
 
 const repetitions = Number(process.env['BENCH_REPETITIONS'] ?? 5)
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 4)
-const connections = 64
+const connections = Number(process.env['BENCH_CONNECTIONS'] ?? 192)
 const players = 2_000
 const tenant = 'bench'
 
