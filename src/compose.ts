@@ -195,12 +195,19 @@ function catalogUrl(settings: Pick<Settings, 'redis' | 'catalogRedis'>): string 
 type Connector = (role: RedisRole, url: string) => Redis
 
 function createConnector(log: Logger): Connector {
-  return (role, url) =>
-    createRedisClient(role, {
-      url,
-      name: `recgate-${role}`,
-      onError: (error) => log.warn({ role, reason: error.message }, 'Redis connection'),
+  return (role, url) => {
+    // Reconnections fail several times a second with the same words: an outage is said once, until it is over.
+    let reported: string | null = null
+    const onError = ({ message }: Error) => {
+      if (message !== reported) log.warn({ role, reason: message }, 'Redis connection')
+      reported = message
+    }
+    const client = createRedisClient(role, { url, name: `recgate-${role}`, onError })
+    client.on('ready', () => {
+      reported = null
     })
+    return client
+  }
 }
 
 function adminReads(store: CatalogStore) {
