@@ -1,11 +1,20 @@
 import { defineConfig } from 'vitest/config'
 
+const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
+
+/** `npm test` runs `main`; the others need servers or a browser of their own, and run by name. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/bench/**'],
-    globalSetup: ['test/support/global-redis.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          name: 'main',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/bench/**', 'test/topologies/**', 'test/browser/**'],
+          globalSetup: ['test/support/global-redis.ts'],
+          ...timeouts,
+        },
+      },
+    ],
   },
 })

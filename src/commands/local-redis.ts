@@ -98,7 +98,8 @@ export async function startInProcessRedis(): Promise<LocalRedis> {
   }
 }
 
-async function freePort(): Promise<number> {
+/** Free when asked for; whoever binds it next has it. */
+export async function freePort(): Promise<number> {
   const probe = createServer()
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
   const address = probe.address()
