@@ -317,11 +317,10 @@ describe('the issuer', () => {
     await expectInvalid(await signToken(otherKey, goodClaims(iss)), snapshotWith(issuer, sibling))
   })
 
-  test('two iss in one payload: the one that is checked is the one that is used', async () => {
+  test('two iss in one payload', async () => {
     const claims = JSON.stringify(goodClaims(iss))
     const doubled = claims.replace('{', `{"iss":${JSON.stringify(otherIss)},`)
-    const result = await verify(await signText(es256, '{"alg":"ES256","kid":"k1"}', doubled))
-    expect(result).toMatchObject({ issuer: { issuer: iss }, claims: { iss } })
+    await expectInvalid(await signText(es256, '{"alg":"ES256","kid":"k1"}', doubled))
   })
 })
 
@@ -365,7 +364,7 @@ describe('claims, once the signature has verified', () => {
     expect(await verifyClaims({ exp: now - tolerance + 0.5 })).toHaveProperty('claims')
     expect(await verifyClaims({ exp: now - tolerance })).toMatchObject({ refused: 'token-expired' })
     expect(await verifyClaims({ exp: 0 })).toMatchObject({ refused: 'token-expired' })
-    expect(await verifyClaims({ exp: 1e300 })).toHaveProperty('claims')
+    expect(await verifyClaims({ exp: 1e300 })).toMatchObject({ refused: 'claim-invalid' })
     expect(await verifyClaims({ exp: now + 0.25 })).toHaveProperty('claims')
   })
 
