@@ -15,7 +15,7 @@ import {
   testTools,
 } from '../support/studio.ts'
 import { until } from '../support/until.ts'
-import { ask, expectProblem, jsonOf, type Reply } from './client.ts'
+import { ask, exchange, expectProblem, jsonOf, type Reply, rawReplies, requestText } from './client.ts'
 import { parseExposition } from './exposition.ts'
 import { type StudioIssuer, studioIssuer } from './games.ts'
 
@@ -165,10 +165,14 @@ function tokenOf({ issuer, sub }: Combination): Promise<string> {
   return token
 }
 
-async function send(combination: Combination, headers: Record<string, string> = {}): Promise<Reply> {
-  const { modelId, country, format, method } = combination
+function targetOf({ modelId, country }: Combination): string {
   const query = modelId === 'offers' || modelId === 'mixed' ? `&country=${country}` : ''
-  return ask(`${gateway.data}/recommendations?model=${modelId}${query}`, {
+  return `/recommendations?model=${modelId}${query}`
+}
+
+async function send(combination: Combination, headers: Record<string, string> = {}): Promise<Reply> {
+  const { format, method } = combination
+  return ask(gateway.data + targetOf(combination), {
     method,
     token: await tokenOf(combination),
     headers: format === 'packed' ? { accept: packed, ...headers } : headers,
@@ -188,16 +192,20 @@ function expectedOf({ tenant, modelId, sub, country }: Combination) {
 
 async function expectOwn(combination: Combination): Promise<Reply> {
   const reply = await send(combination)
-  const { tenant, modelId, format, method } = combination
+  const { modelId, format, method } = combination
   const { reason, record: expected } = expectedOf(combination)
   expect(reply.status).toBe(200)
   expect(reply.headers['recgate']).toMatch(new RegExp(`^v=v[12], r=${reason}$`))
   if (method === 'HEAD') expect(reply.body.length).toBe(0)
   else if (format === 'packed') expect(codec.decode(reply.body)).toStrictEqual(expected)
   else expect(jsonOf(reply)).toMatchObject({ model: modelId, reason, recommendation: expected })
+  count(combination)
+  return reply
+}
+
+function count({ tenant, modelId }: Pick<Combination, 'tenant' | 'modelId'>): void {
   const key = `${tenant}/${modelId}`
   answered.set(key, (answered.get(key) ?? 0) + 1)
-  return reply
 }
 
 const subsOfAll = () => [...players, 'nobody', playersOf.acorn[0]!, playersOf['acorn-x'][0]!]
@@ -220,6 +228,31 @@ describe('tenant × issuer × model × row × format × method', () => {
     await Promise.all(mixed.map((combination) => expectOwn(combination)))
   })
 
+  test('over one connection, all sent before the first is answered', async () => {
+    const all = combinations(() => ['player-1', 'nobody']).filter(({ method }) => method === 'GET')
+    const mixed = [...all, ...all].filter((_, index) => index % 3 === 0)
+    const texts = await Promise.all(
+      mixed.map(async (combination, index) => {
+        const accept: Record<string, string> = combination.format === 'packed' ? { Accept: packed } : {}
+        const last: Record<string, string> = index === mixed.length - 1 ? { Connection: 'close' } : {}
+        const headers = { ...accept, ...last }
+        return requestText(targetOf(combination), { token: await tokenOf(combination), headers })
+      }),
+    )
+    const received = await exchange(gateway.data, texts.join(''))
+    const replies = rawReplies(
+      received,
+      mixed.map(({ method }) => method),
+    )
+    for (const [index, combination] of mixed.entries()) {
+      const { body } = replies[index]!
+      const { record: expected } = expectedOf(combination)
+      if (combination.format === 'packed') expect(codec.decode(body)).toStrictEqual(expected)
+      else expect(JSON.parse(body.toString())).toMatchObject({ recommendation: expected })
+      count(combination)
+    }
+  })
+
   test('HEAD says what GET says', async () => {
     for (const combination of combinations(() => ['player-1', 'nobody']).filter(
       ({ method }) => method === 'GET',
@@ -239,10 +272,8 @@ describe('tenant × issuer × model × row × format × method', () => {
       expect(same.status).toBe(304)
       const foreign = await send({ ...combination, ...other }, { 'if-none-match': etag })
       expect(foreign.status).toBe(200)
-      for (const { tenant } of [combination, other]) {
-        const key = `${tenant}/${combination.modelId}`
-        answered.set(key, (answered.get(key) ?? 0) + 1)
-      }
+      count(combination)
+      count({ ...combination, ...other })
     }
   })
 })
