@@ -286,7 +286,8 @@ describe('an HMAC with what everybody knows', () => {
       'recgate',
     ])
       await expectInvalid(hmac(Buffer.from(guess), header, claimsOf(secretIss)))
-    for (const guess of [secret.secret.slice(0, 31), Buffer.concat([secret.secret, secret.secret])])
+    // Not its beginning: HMAC fills a short key up with zeros, and every 256th secret ends in one.
+    for (const guess of [secret.secret.slice(1), Buffer.concat([secret.secret, secret.secret])])
       await expectInvalid(hmac(guess, header, claimsOf(secretIss)))
   })
 
