@@ -46,6 +46,8 @@ export const limits = {
   tokenCacheEntriesMax: 50_000,
   tokenCacheMsMax: 60_000,
   clockToleranceSeconds: 30,
+  /** A token's times lie before this: 10000-01-01T00:00:00Z in Unix seconds. */
+  numericDateBelow: 253_402_300_800,
   rsaBitsMin: 2_048,
   secretBytesMin: 32,
   /** Entries of a tenant's history; older ones leave. */
