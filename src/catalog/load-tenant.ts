@@ -50,6 +50,11 @@ export async function loadTenant(
   }
 }
 
+/** Whether the index says anything that can be compared. */
+export function isSound({ revision, token }: IndexEntry): boolean {
+  return Number.isSafeInteger(revision) && revision >= 1 && token !== ''
+}
+
 /** Checks and compiles a saved tenant. Throws where it can't be served. */
 export async function loadSavedTenant(
   { stored, savedAt }: SavedTenant,
@@ -77,8 +82,7 @@ function parseTenant(
 ): { readonly stored: StoredTenant; readonly live: LiveTenant } {
   const faulty = (problem: string) =>
     new FaultsError(`catalog, tenant ${tenantId}`, [{ path: '(index)', problem }])
-  if (!Number.isSafeInteger(at.revision) || at.revision < 1 || at.token === '')
-    throw faulty('must be a revision, a space and a token')
+  if (!isSound(at)) throw faulty('must be a revision, a space and a token')
   if (stored === null) throw faulty('names it, and nothing is stored under it')
   // A newer one was stored since the index was read; an older one, or another at the same revision, was put there by
   // hand, or by half a restore.

@@ -1,6 +1,6 @@
 import type { CompiledTenant, Snapshot, TrustedIssuer } from '../domain/snapshot.ts'
 import type { CompileEnvironment } from './compile.ts'
-import { type LoadedTenant, loadSavedTenant, loadTenant } from './load-tenant.ts'
+import { isSound, type LoadedTenant, loadSavedTenant, loadTenant } from './load-tenant.ts'
 import type { CatalogAnnouncements, CatalogStore, IndexEntry, SavedCatalog } from './ports.ts'
 import { type Problem, sameEntry, type TroubleEvent, trackTroubles } from './troubles.ts'
 
@@ -122,7 +122,7 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
       // In its place: only a load goes to the end.
       if (served.savedAt !== null) loaded.set(tenantId, { ...served, savedAt: null })
       troubles.over(tenantId)
-    } else if (served !== undefined && at.revision < served.at.revision) {
+    } else if (served !== undefined && isSound(at) && at.revision < served.at.revision) {
       const [servedRevision, storedRevision] = [served.at.revision, at.revision]
       troubles.backwards({ tenantId, servedRevision, storedRevision }, at)
     } else if (!troubles.isBroken(tenantId, at)) {
