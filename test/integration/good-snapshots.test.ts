@@ -391,9 +391,15 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
       name: 'a backup was restored',
       happen: async () => {
         const document = JSON.stringify(documentOf('one', { deadlineMs: 99 }))
-        await hands.del(catalogKeys.history('one'), catalogKeys.history('two'))
-        await writeByHand('one', '2 old', { document })
-        await writeByHand('two', '1 old', {})
+        // At once, as a server that starts with an older file.
+        await hands
+          .multi()
+          .del(catalogKeys.history('one'), catalogKeys.history('two'))
+          .hset(catalogKeys.tenant('one'), { revision: 2, token: 'old', document })
+          .set(catalogKeys.index('one'), '2 old')
+          .hset(catalogKeys.tenant('two'), { revision: 1, token: 'old' })
+          .set(catalogKeys.index('two'), '1 old')
+          .exec()
       },
       problems: { one: 'backwards', two: 'backwards' },
       event: {
