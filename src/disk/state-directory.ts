@@ -14,7 +14,6 @@ import { temporaryPath, temporarySuffix, writeWhole } from './write-whole.ts'
  * Several processes may share a directory: every write is a whole file that takes the place of the old one.
  */
 export interface StateDirectory {
-  readonly path: string
   /**
    * What was written last, or null where nothing is there that can be trusted.
    *
@@ -108,7 +107,6 @@ export function openStateDirectory(options: StateDirectoryOptions): StateDirecto
   }
 
   return {
-    path,
     fileOf,
     async read(name, check) {
       const file = fileOf(name)
