@@ -3,10 +3,13 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { activateGeneration } from './catalog/change.ts'
+import { describeEvent } from './catalog/describe-event.ts'
 import { readLiveTenant } from './catalog/live-tenant.ts'
 import type { CatalogStore } from './catalog/ports.ts'
-import { type SnapshotsEvent, type WatchedSnapshots, watchSnapshots } from './catalog/snapshots.ts'
+import { type WatchedSnapshots, watchSnapshots } from './catalog/snapshots.ts'
 import { tableList } from './catalog/table-list.ts'
+import { createSavedCatalog } from './disk/saved-catalog.ts'
+import { openStateDirectory, type StateDirectory, type StateDirectoryEvent } from './disk/state-directory.ts'
 import { isId } from './domain/ids.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
 import { buildDataPlane } from './http/data/server.ts'
@@ -14,7 +17,7 @@ import { buildOpsPlane } from './http/ops/server.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
 import { createIssuers } from './jwt/issuer-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
-import { registerCatalogMetrics } from './metrics/catalog-metrics.ts'
+import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
 import { createRedisClient, describeEngine, type RedisRole, redisReady } from './redis/client.ts'
@@ -23,6 +26,7 @@ import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
 import type { Settings } from './settings/schema.ts'
+import { SettingsError } from './settings/settings-error.ts'
 import type { GenerationCatalog, TableStore } from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
@@ -55,9 +59,10 @@ export interface Gateway {
 /** The first connection takes milliseconds; after this long the gateway starts unready. */
 const catalogWaitMs = 2_000
 
-/** `recgate serve`. */
+/** `recgate serve`. Throws SettingsError where the state directory can't be written. */
 export function composeGateway(options: GatewayOptions): Gateway {
   const { settings, log, developmentKey } = options
+  const state = settings.stateDir === undefined ? null : openState(settings.stateDir, log)
   const connect = createConnector(log)
   const readsClient = connect('reads', settings.redis.url)
   const catalogClient = connect('catalog', catalogUrl(settings))
@@ -67,15 +72,22 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const snapshots = watchSnapshots({
     store,
     announcements: createCatalogAnnouncements(subscriberClient),
+    saved: state === null ? null : createSavedCatalog(state),
     environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
     extraIssuers: (tenantId) =>
       developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
     pollMs: settings.catalogPollMs,
-    report: (event) => logSnapshots(log, event),
+    report: (event) => {
+      const { level, fields, message } = describeEvent(event)
+      log[level](fields, message)
+    },
   })
+  // The announcements' connection may have been back before this one.
+  catalogClient.on('ready', () => snapshots.refresh())
   const registry = new Registry()
   const metrics = createServingMetrics(registry)
-  registerCatalogMetrics(registry, snapshots.current, () => snapshots.status().brokenTenants.length)
+  registerCatalogMetrics(registry, snapshots)
+  registerStateMetrics(registry, () => state?.writes() ?? { done: 0, failed: 0 })
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
   let engine = 'not connected'
   readsClient.on('ready', async () => {
@@ -87,6 +99,9 @@ export function composeGateway(options: GatewayOptions): Gateway {
   })
   let isDraining = false
   let isBound = false
+  let binding: Promise<void> = Promise.resolve()
+  /** So that a start that still waits for the catalog holds up no end. */
+  const { promise: stopped, resolve: stopWaiting } = Promise.withResolvers<void>()
 
   const servers = {
     data: () =>
@@ -116,23 +131,31 @@ export function composeGateway(options: GatewayOptions): Gateway {
     snapshots,
     async start() {
       const addresses: Partial<Record<Plane, string>> = {}
-      for (const { plane, app } of started) {
-        // Fastify writes into its options; settings are frozen.
-        const { host, port } = settings[plane]
-        addresses[plane] = await app.listen({ host, port })
+      const bind = async () => {
+        for (const { plane, app } of started) {
+          // Fastify writes into its options; settings are frozen.
+          const { host, port } = settings[plane]
+          addresses[plane] = await app.listen({ host, port })
+        }
       }
+      binding = bind()
+      await binding
       isBound = true
-      // A catalog out of reach doesn't stop the start: readiness says so until it is there.
-      await redisReady(catalogClient, catalogWaitMs).catch(() => undefined)
-      await snapshots.start()
+      // A catalog out of reach doesn't stop the start: the last good one serves, or readiness says so until it is there.
+      await Promise.race([redisReady(catalogClient, catalogWaitMs).catch(() => undefined), stopped])
+      if (!isDraining) await Promise.race([snapshots.start(), stopped])
       return addresses
     },
     async stop() {
       isDraining = true
+      stopWaiting()
+      // A listener that is just being bound would outlive its close.
+      await binding.catch(() => undefined)
       // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests.
       await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
       await Promise.all(started.map(({ app }) => app.close()))
       await snapshots.close()
+      await state?.close()
       readsClient.disconnect()
       catalogClient.disconnect()
     },
@@ -222,22 +245,28 @@ function adminReads(store: CatalogStore) {
   }
 }
 
-function logSnapshots(log: Logger, event: SnapshotsEvent): void {
+function openState(path: string, log: Logger): StateDirectory {
+  try {
+    return openStateDirectory({ path, report: (event) => logState(log, event) })
+  } catch (error) {
+    const problem = `must be a directory that can be written: ${(error as Error).message}`
+    throw new SettingsError('settings', [{ path: 'stateDir (RECGATE_STATE_DIR)', problem }])
+  }
+}
+
+function logState(log: Logger, event: StateDirectoryEvent): void {
   switch (event.event) {
-    case 'loaded':
-      log.info({ tenant: event.tenantId, revision: event.revision }, 'catalog loaded')
+    case 'passed-over':
+      log.error({ file: event.file, reason: event.reason }, 'state file is passed over')
       break
-    case 'broken':
+    case 'write-failed':
       log.error(
-        { tenant: event.tenantId, reason: event.error.message },
-        'catalog entry can not be served; the last good one is',
+        { file: event.file, reason: event.reason },
+        'state can not be written; the next start may find an older one. Trying on',
       )
       break
-    case 'vanished':
-      log.error({ tenant: event.tenantId }, 'tenant vanished from the catalog; its last good entry is served')
-      break
-    case 'unreachable':
-      log.warn({ reason: event.error.message }, 'catalog can not be read; trying again')
+    case 'write-resumed':
+      log.info('state can be written again')
       break
   }
 }

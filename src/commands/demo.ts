@@ -44,11 +44,12 @@ export async function demo(options: DemoOptions): Promise<void> {
   const log = createLog(settings.logLevel)
   const resolveSecret = () => null
   const gateway = composeGateway({ settings, resolveSecret, planes, developmentKey, log })
-  const addresses = await gateway.start()
-  stopOnSignal(gateway, async () => {
+  const isStopping = stopOnSignal(gateway, async () => {
     await redis.stop()
     print('stopped')
   })
+  const addresses = await gateway.start()
+  if (isStopping()) return
   print(`Data       ${addresses.data}/recommendations`)
   print(`Admin      ${addresses.admin}/api/tenants/${sampleTenant}`)
   print(`Ops        ${addresses.ops}/readyz and ${addresses.ops}/metrics`)

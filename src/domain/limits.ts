@@ -53,6 +53,12 @@ export const limits = {
   /** Entries of a tenant's history; older ones leave. */
   historyEntriesMax: 1_000,
   documentBytesMax: 1_048_576,
+  /** One file of the state directory: a tenant's document and state, each as text in JSON. */
+  stateFileBytesMax: 268_435_456,
+  /** Older temporary files of the state directory are a dead writer's. */
+  stateTemporaryMsMax: 600_000,
+  /** Tenants that one line of the log names. */
+  tenantsLoggedMax: 20,
   deadlineMsMin: 5,
   deadlineMsDefault: 50,
   deadlineMsMax: 10_000,

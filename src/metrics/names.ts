@@ -22,8 +22,23 @@ export const metricNames = {
   },
   catalogBroken: {
     name: 'recgate_catalog_broken_tenants',
-    help: 'Tenants whose newest catalog entry can not be served; their last good one is',
+    help: 'Tenants whose newest catalog entry can not be served, by why; their last good one is',
+    labels: ['problem'],
+  },
+  catalogTenants: {
+    name: 'recgate_catalog_tenants',
+    help: 'Tenants that are served, by where their entry stands: in the catalog, or only on disk',
+    labels: ['source'],
+  },
+  catalogReadAge: {
+    name: 'recgate_catalog_read_age_seconds',
+    help: 'Since the catalog was last read; since the process began until it was read once',
     labels: [],
+  },
+  stateWrites: {
+    name: 'recgate_state_writes_total',
+    help: 'Files of the state directory, by whether they could be written; a failed one is tried again',
+    labels: ['outcome'],
   },
   tableRows: {
     name: 'recgate_table_rows',

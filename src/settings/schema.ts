@@ -56,6 +56,8 @@ export const settingsSchema = z.strictObject({
   ops: listener(9091, '0.0.0.0'),
   /** How often the catalog's index is read beside the announcements; ±25 %. */
   catalogPollMs: z.int().min(100).max(60_000).default(2_000),
+  /** Where the last good catalog is kept for the next start; without it a start needs Redis. */
+  stateDir: z.string().min(1).optional(),
   /** From SIGTERM on, requests are still answered for so long, each with `Connection: close`. */
   drainMs: z.int().min(0).max(60_000).default(3_000),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -81,6 +83,7 @@ export const settingsOfEnvironment = {
   RECGATE_OPS_HOST: { path: ['ops', 'host'], type: 'text' },
   RECGATE_OPS_PORT: { path: ['ops', 'port'], type: 'number' },
   RECGATE_CATALOG_POLL_MS: { path: ['catalogPollMs'], type: 'number' },
+  RECGATE_STATE_DIR: { path: ['stateDir'], type: 'text' },
   RECGATE_DRAIN_MS: { path: ['drainMs'], type: 'number' },
   RECGATE_LOG_LEVEL: { path: ['logLevel'], type: 'text' },
 } as const satisfies Record<string, { path: readonly string[]; type: 'text' | 'number' }>

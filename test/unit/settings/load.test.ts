@@ -56,6 +56,7 @@ describe('settings', () => {
       RECGATE_OPS_HOST: '10.0.0.2',
       RECGATE_OPS_PORT: '3',
       RECGATE_CATALOG_POLL_MS: '100',
+      RECGATE_STATE_DIR: '/var/lib/recgate',
       RECGATE_DRAIN_MS: '0',
       RECGATE_LOG_LEVEL: 'warn',
     }
@@ -68,6 +69,7 @@ describe('settings', () => {
       adminToken: '0123456789abcdef',
       ops: { host: '10.0.0.2', port: 3 },
       catalogPollMs: 100,
+      stateDir: '/var/lib/recgate',
       drainMs: 0,
       logLevel: 'warn',
       secrets: {},
