@@ -12,9 +12,13 @@ import { buildAdminPlane } from './http/admin/server.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
+import type { KeyEvent } from './jwt/fetched-key-set.ts'
 import { createIssuers } from './jwt/issuer-keys.ts'
+import { createKeyFetcher } from './jwt/key-fetch.ts'
+import { createKeySets } from './jwt/key-sets.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics } from './metrics/catalog-metrics.ts'
+import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
 import { createRedisClient, describeEngine, type RedisRole, redisReady } from './redis/client.ts'
@@ -22,6 +26,7 @@ import { tableKeys } from './redis/keys.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
+import { readKeyAuthorities } from './settings/load.ts'
 import type { Settings } from './settings/schema.ts'
 import type { GenerationCatalog, TableStore } from './tables/ports.ts'
 
@@ -63,7 +68,17 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const catalogClient = connect('catalog', catalogUrl(settings))
   const subscriberClient = connect('subscriber', catalogUrl(settings))
   const store = createCatalogStore(catalogClient, randomToken)
-  const { issuerFor } = createIssuers({ resolveSecret: options.resolveSecret })
+  const keySets = createKeySets({
+    fetchKeys: createKeyFetcher({
+      privateHosts: settings.jwksPrivateHosts,
+      extraAuthorities: readKeyAuthorities(settings),
+    }),
+    report: (event) => logKeys(log, event),
+  })
+  const { issuerFor } = createIssuers({
+    resolveSecret: options.resolveSecret,
+    keySetFor: keySets.keySetFor,
+  })
   const snapshots = watchSnapshots({
     store,
     announcements: createCatalogAnnouncements(subscriberClient),
@@ -72,10 +87,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
       developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
     pollMs: settings.catalogPollMs,
     report: (event) => logSnapshots(log, event),
+    onSwap: keySets.follow,
   })
   const registry = new Registry()
   const metrics = createServingMetrics(registry)
   registerCatalogMetrics(registry, snapshots.current, () => snapshots.status().brokenTenants.length)
+  registerKeyMetrics(registry, keySets)
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
   let engine = 'not connected'
   readsClient.on('ready', async () => {
@@ -133,6 +150,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
       await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
       await Promise.all(started.map(({ app }) => app.close()))
       await snapshots.close()
+      keySets.close()
       readsClient.disconnect()
       catalogClient.disconnect()
     },
@@ -238,6 +256,24 @@ function logSnapshots(log: Logger, event: SnapshotsEvent): void {
       break
     case 'unreachable':
       log.warn({ reason: event.error.message }, 'catalog can not be read; trying again')
+      break
+  }
+}
+
+/** Never a token, a key or a URL, which may have a secret in its query. */
+function logKeys(log: Logger, { place: { tenantId: tenant, issuer }, ...event }: KeyEvent): void {
+  switch (event.event) {
+    case 'failing':
+      log.warn(
+        { tenant, issuer, reason: event.reason },
+        'keys can not be fetched; the last ones go on serving for a day',
+      )
+      break
+    case 'recovered':
+      log.info({ tenant, issuer }, 'keys can be fetched again')
+      break
+    case 'left-out':
+      log.warn({ tenant, issuer, ...event.key }, 'a key of the key server can not be used')
       break
   }
 }

@@ -19,6 +19,8 @@ export interface SnapshotsOptions {
   readonly extraIssuers: (tenantId: string) => readonly TrustedIssuer[]
   readonly pollMs: number
   readonly report: (event: SnapshotsEvent) => void
+  /** Called after each swap, with what is served from now on. */
+  readonly onSwap?: (snapshot: Snapshot) => void
 }
 
 export type SnapshotsEvent =
@@ -70,8 +72,10 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
       options.report({ event: 'vanished', tenantId })
     }
     const incomplete = [...index.keys()].some((tenantId) => !loaded.has(tenantId))
-    if ((outdated || snapshot?.incomplete !== incomplete) && !closed)
+    if ((outdated || snapshot?.incomplete !== incomplete) && !closed) {
       snapshot = assemble(loaded, options.extraIssuers, incomplete)
+      options.onSwap?.(snapshot)
+    }
     outdated = false
   }
 

@@ -41,6 +41,7 @@ describe('settings', () => {
       drainMs: 3_000,
       logLevel: 'info',
       secrets: {},
+      jwksPrivateHosts: [],
     })
   })
 
@@ -58,6 +59,8 @@ describe('settings', () => {
       RECGATE_CATALOG_POLL_MS: '100',
       RECGATE_DRAIN_MS: '0',
       RECGATE_LOG_LEVEL: 'warn',
+      RECGATE_JWKS_PRIVATE_HOSTS: ' keys.internal,, LOCALHOST ,[::1]',
+      RECGATE_JWKS_CA_FILE: '/run/ca.pem',
     }
     expect(Object.keys(environment).sort()).toEqual(Object.keys(settingsOfEnvironment).sort())
     expect(loadSettings(environment)).toEqual({
@@ -71,6 +74,8 @@ describe('settings', () => {
       drainMs: 0,
       logLevel: 'warn',
       secrets: {},
+      jwksPrivateHosts: ['keys.internal', 'localhost', '[::1]'],
+      jwksCaFile: '/run/ca.pem',
     })
   })
 
