@@ -62,6 +62,7 @@ export const limits = {
   tokensAwaitingKeysMax: 1_024,
   /** Whatever a key server does, a fetch is over after this long. */
   keyFetchMsMax: 2_000,
+  keyFetchesAtOnceMax: 64,
   keySetBytesMax: 65_536,
   keySetUrlCharactersMax: 2_048,
   /** How long fetched keys go on serving without another successful fetch: a key that was withdrawn is gone by then. */

@@ -21,7 +21,7 @@ export interface KeyFetcherOptions {
 }
 
 /** The members of `keys`, unchecked, or why there are none: one short line that quotes nothing of the answer. */
-export type FetchedJwks = { readonly jwks: readonly unknown[] } | { readonly failure: string }
+type FetchedJwks = { readonly jwks: readonly unknown[] } | { readonly failure: string }
 
 /** Never rejects. */
 export type FetchKeys = (url: string, signal: AbortSignal) => Promise<FetchedJwks>

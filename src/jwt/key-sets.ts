@@ -1,4 +1,6 @@
+import { limits } from '../domain/limits.ts'
 import type { KeySet, Snapshot } from '../domain/snapshot.ts'
+import { createFairQueue, type QueueBounds } from './fair-queue.ts'
 import {
   createFetchedKeySet,
   type FetchedKeySet,
@@ -47,8 +49,24 @@ interface KeySetAge {
   readonly ageMs: number
 }
 
+/** A gateway that starts with thousands of tenants opens some connections at a time; each set waits for one at most. */
+const fetchBounds: QueueBounds = {
+  atOnceMax: limits.keyFetchesAtOnceMax,
+  waitingPerLineMax: Number.POSITIVE_INFINITY,
+  waitingMax: Number.POSITIVE_INFINITY,
+}
+
 export function createKeySets(options: KeySetsOptions): KeySets {
   const { fetchKeys, report, restored = [], onKeysChanged, pace = usualPace, clock = Date.now } = options
+  const turns = createFairQueue(fetchBounds)
+  /** By tenant, so that one whose servers all hang keeps nobody else's keys away. */
+  const fetchInTurn = (tenantId: string): FetchKeys => {
+    const aborted = { failure: 'given up' }
+    return async (url, signal) => {
+      const run = async () => (signal.aborted ? aborted : fetchKeys(url, signal))
+      return (await turns.run(tenantId, run)) ?? aborted
+    }
+  }
   const restoredByPlace = new Map(restored.map((saved) => [idOf(saved), saved]))
   /** Of an issuer in a snapshot: which set made its keys. Sets that no snapshot and no issuer holds are forgotten. */
   const made = new WeakMap<KeySet, FetchedKeySet>()
@@ -61,6 +79,7 @@ export function createKeySets(options: KeySetsOptions): KeySets {
       countsOf(place.tenantId)[outcome]++
       if (outcome === 'ok') onKeysChanged?.()
     }
+    const fetchKeys = fetchInTurn(place.tenantId)
     const set = createFetchedKeySet({ place, fetchKeys, pace, clock, report, onFetched })
     const saved = restoredByPlace.get(idOf(place))
     if (saved !== undefined) await set.restore(saved)

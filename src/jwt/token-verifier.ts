@@ -5,8 +5,8 @@ import { limits } from '../domain/limits.ts'
 import type { Snapshot, TrustedIssuer, VerificationKey } from '../domain/snapshot.ts'
 import type { TokenVerifier, VerifiedToken } from '../serving/ports.ts'
 import { bearerToken, readToken, type UnverifiedToken } from './compact-token.ts'
+import { createFairQueue, type QueueBounds } from './fair-queue.ts'
 import { checkClaims, expiresAtMs, tokenExpired } from './token-claims.ts'
-import { createVerificationQueue, type VerificationBounds } from './verification-queue.ts'
 
 /**
  * Proves bearer tokens (RFC 7519, with the advice of RFC 8725). The token's `iss` chooses one issuer, whose keys
@@ -24,10 +24,20 @@ export interface TokenVerifierOptions {
   readonly entriesMax?: number
   /** Tokens kept whose signature is wrong; default `limits.refusedTokensMax`. */
   readonly refusedMax?: number
-  /** Default `usualBounds`. */
-  readonly bounds?: VerificationBounds
+  /** Default `signatureBounds`. */
+  readonly bounds?: QueueBounds
   /** Unix time in milliseconds; default `Date.now`. */
   readonly clock?: () => number
+}
+
+/**
+ * Anybody can send tokens that claim an issuer, each costing a check in libuv's pool, which looks up names and reads
+ * files, too. Lines are claimed issuers: junk for one makes its newcomers wait, and nobody else's.
+ */
+const signatureBounds: QueueBounds = {
+  atOnceMax: limits.verificationsAtOnceMax,
+  waitingPerLineMax: limits.verificationsWaitingPerIssuerMax,
+  waitingMax: limits.verificationsWaitingMax,
 }
 
 /** Who vouched for a token's signature, or found it wrong. */
@@ -67,8 +77,8 @@ const noKeys = refuse('busy', 'tokens can not be verified at the moment; come ba
 
 export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVerifier {
   const { entriesMax = limits.tokenCacheEntriesMax, refusedMax = limits.refusedTokensMax } = options
-  const { bounds, clock = Date.now } = options
-  const queue = createVerificationQueue(bounds)
+  const { bounds = signatureBounds, clock = Date.now } = options
+  const queue = createFairQueue(bounds)
   const cache = boundedCache<KeptToken>(entriesMax)
   const refused = boundedCache<RefusedToken>(refusedMax)
   // First sights that are being verified. Each has a request that waits for it, so open requests bound their number.
@@ -103,7 +113,7 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     if (renewal === 'busy') return tooMany
     if (renewal === 'resting') return hasKeys(issuer) ? tokenInvalid : noKeys
     const proven = renewal.then(() => (hasKeys(issuer) ? prove(token, unverified, issuer) : noKeys))
-    return share(token, issuer, Promise.resolve(proven))
+    return share(token, issuer, proven)
   }
 
   /** Lets requests with the same token wait for the same verification. */

@@ -42,7 +42,7 @@ const secret = z
 /** As it stands in a URL: a name, an IPv4 address, or an IPv6 address in brackets. */
 const keyHost = z
   .string()
-  .regex(/^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])$/, {
+  .refine((text) => /^([\w.-]+|\[[0-9A-Fa-f:.]+\])$/.test(text) && URL.canParse(`https://${text}`), {
     error: 'must be a host without port or path, as it stands in the URL, e.g. keys.internal or 10.0.0.7',
   })
   .toLowerCase()

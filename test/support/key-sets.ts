@@ -19,7 +19,7 @@ export interface KeyScene {
 }
 
 /** Nothing is fetched again by itself in any test's lifetime. */
-export const stillPace: KeyPace = {
+const stillPace: KeyPace = {
   refreshMs: 100_000_000,
   retryMs: 100_000_000,
   askedMs: 30_000,

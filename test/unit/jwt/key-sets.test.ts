@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { limits } from '../../../src/domain/limits.ts'
 import type { TrustedIssuer } from '../../../src/domain/snapshot.ts'
 import type { IssuerDocument } from '../../../src/domain/tenant-document.ts'
 import type { KeyPace, SavedKeySet } from '../../../src/jwt/fetched-key-set.ts'
@@ -144,6 +145,24 @@ describe('a key set', () => {
     // One of each may have been under way.
     expect(server.requests() - requests - counts.ok).toBeLessThanOrEqual(2)
   })
+})
+
+test('only so many are fetched at one time; the others follow', async () => {
+  server.hang()
+  const scene = newScene()
+  const count = limits.keyFetchesAtOnceMax
+  const many = await Promise.all(
+    Array.from({ length: count + 20 }, (_, index) =>
+      scene.issuerFor(document({ issuer: `https://${index}.example` })),
+    ),
+  )
+  const other = await scene.issuerFor(document({ issuer: 'https://other.example' }), 'two')
+  scene.swapTo(...many, other)
+  await until('as many ask as may', () => server.requests() === count)
+  server.serve(key.publicJwk)
+  server.release()
+  await until('all have their keys', () => [...many, other].every(({ keySet }) => keySet.keys.length === 1))
+  expect(server.connections()).toBe(count + 21)
 })
 
 describe('a refresh', () => {

@@ -114,7 +114,7 @@ describe('a flood of junk that claims one issuer', () => {
   })
 
   test('of many issuers shuts no other one out', async () => {
-    const bounds = { atOnceMax: 1, waitingPerIssuerMax: 10, waitingMax: 40 }
+    const bounds = { atOnceMax: 1, waitingPerLineMax: 10, waitingMax: 40 }
     const verify = verifying({ bounds })
     const claimed = Array.from({ length: 8 }, (_, index) => `https://claimed-${index}.example`)
     const issuers = await Promise.all(claimed.map((iss) => trust(iss, 'one', keyA)))

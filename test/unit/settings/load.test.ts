@@ -128,6 +128,8 @@ describe('key servers', () => {
       'a b',
       '::1',
       'u@h',
+      '999.0.0.1',
+      '[::g]',
     ]
     const environment = { ...redis, RECGATE_JWKS_PRIVATE_HOSTS: hosts.join(',') }
     const { faults } = failure(() => loadSettings(environment))

@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import { createVerificationQueue } from '../../../src/jwt/verification-queue.ts'
+import { createFairQueue } from '../../../src/jwt/fair-queue.ts'
 
-/** Checks that a test ends one by one, and the order in which they began. */
-function scene(bounds: { atOnceMax?: number; waitingPerIssuerMax?: number; waitingMax?: number } = {}) {
-  const queue = createVerificationQueue({ atOnceMax: 1, waitingPerIssuerMax: 3, waitingMax: 100, ...bounds })
+/** Tasks that a test ends one by one, and the order in which they began. */
+function scene(bounds: { atOnceMax?: number; waitingPerLineMax?: number; waitingMax?: number } = {}) {
+  const queue = createFairQueue({ atOnceMax: 1, waitingPerLineMax: 3, waitingMax: 100, ...bounds })
   const begun: string[] = []
   const ends: (() => void)[] = []
   const outcomes = new Map<string, 'done' | 'busy'>()
   let [running, runningMax] = [0, 0]
   function ask(name: string): Promise<void> {
-    const check = () => {
+    const task = () => {
       begun.push(name)
       runningMax = Math.max(runningMax, ++running)
       return new Promise<'done'>((resolve) => ends.push(() => resolve('done'))).finally(() => running--)
     }
-    return queue.run(name[0]!, check).then((outcome) => void outcomes.set(name, outcome ?? 'busy'))
+    return queue.run(name[0]!, task).then((outcome) => void outcomes.set(name, outcome ?? 'busy'))
   }
   /** Everything that can happen without another end has happened. */
   const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -30,7 +30,7 @@ function scene(bounds: { atOnceMax?: number; waitingPerIssuerMax?: number; waiti
 
 const names = (...all: string[]) => all
 
-describe('checks of signatures', () => {
+describe('tasks', () => {
   test('run at once up to the bound, and no more', async () => {
     const { ask, begun, endAll, runningMax, settle } = scene({ atOnceMax: 2 })
     const asked = names('a1', 'a2', 'a3', 'b1').map(ask)
@@ -42,7 +42,7 @@ describe('checks of signatures', () => {
     expect(runningMax()).toBe(2)
   })
 
-  test('take turns by issuer, each issuer’s in the order in which they came', async () => {
+  test('take turns by line, each line’s in the order in which they came', async () => {
     const { ask, begun, endAll } = scene()
     const asked = names('a0', 'a1', 'a2', 'a3', 'b1', 'c1', 'b2').map(ask)
     await endAll()
@@ -50,7 +50,7 @@ describe('checks of signatures', () => {
     expect(begun).toStrictEqual(['a0', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
   })
 
-  test('of an issuer with a full line are refused at once; others still come in', async () => {
+  test('of a full line are refused at once; others still come in', async () => {
     const { ask, outcomes, endAll } = scene()
     const asked = names('a0', 'a1', 'a2', 'a3', 'a4', 'b1').map(ask)
     await asked[4]
@@ -71,7 +71,7 @@ describe('checks of signatures', () => {
   })
 
   test('free their place when they fail', async () => {
-    const queue = createVerificationQueue({ atOnceMax: 1, waitingPerIssuerMax: 1, waitingMax: 1 })
+    const queue = createFairQueue({ atOnceMax: 1, waitingPerLineMax: 1, waitingMax: 1 })
     const failing = queue.run('a', () => Promise.reject(new Error('a fault of ours')))
     const next = queue.run('b', async () => 'done')
     await expect(failing).rejects.toThrow('a fault of ours')
