@@ -16,6 +16,8 @@ export interface KeyServer {
   readonly authority: Authority
   /** TCP connections so far, whatever became of them. */
   readonly connections: () => number
+  /** Of those, the ones that are open. */
+  readonly open: () => number
   /** Requests that arrived whole. */
   readonly requests: () => number
   answerWith(answer: Answer): void
@@ -56,6 +58,7 @@ export async function startKeyServer(host = '127.0.0.1'): Promise<KeyServer> {
     url: (name = 'localhost') => `https://${name}:${port}/jwks.json`,
     authority,
     connections: () => connections,
+    open: () => sockets.size,
     requests: () => requests,
     answerWith(next) {
       answer = next
