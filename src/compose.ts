@@ -63,6 +63,7 @@ const catalogWaitMs = 2_000
 /** `recgate serve`. */
 export function composeGateway(options: GatewayOptions): Gateway {
   const { settings, log, developmentKey } = options
+  const keyAuthorities = readKeyAuthorities(settings)
   const connect = createConnector(log)
   const readsClient = connect('reads', settings.redis.url)
   const catalogClient = connect('catalog', catalogUrl(settings))
@@ -71,7 +72,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const keySets = createKeySets({
     fetchKeys: createKeyFetcher({
       privateHosts: settings.jwksPrivateHosts,
-      extraAuthorities: readKeyAuthorities(settings),
+      extraAuthorities: keyAuthorities,
     }),
     report: (event) => logKeys(log, event),
   })

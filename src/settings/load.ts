@@ -20,9 +20,10 @@ export function loadSettings(environment: Environment, file?: string): Settings 
   for (const [name, { path, type }] of Object.entries(settingsOfEnvironment)) {
     const text = environment[name]
     if (text === undefined || text === '') continue
+    const value = type === 'number' ? Number(text) : type === 'list' ? listOf(text) : text
     if (type === 'number' && !/^-?[0-9]+(\.[0-9]+)?$/.test(text))
       faults.push({ path: name, problem: `must be a number, not ${JSON.stringify(text)}` })
-    else assign(input, path, valueOfText(text, type))
+    else assign(input, path, value)
   }
   const parsed = settingsSchema.safeParse(input)
   if (!parsed.success) faults.push(...faultsOf(parsed.error).map(nameVariable))
@@ -82,12 +83,12 @@ function readFile(file: string): Record<string, unknown> {
   }
 }
 
-/** A list's entries stand between commas. */
-function valueOfText(text: string, type: 'text' | 'number' | 'list'): unknown {
-  if (type === 'number') return Number(text)
-  if (type === 'text') return text
-  const entries = text.split(',').map((entry) => entry.trim())
-  return entries.filter((entry) => entry !== '')
+/** Commas between, spaces around; what is empty says nothing. */
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
 }
 
 function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
