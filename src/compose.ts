@@ -15,9 +15,14 @@ import { buildAdminPlane } from './http/admin/server.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
+import type { KeyEvent } from './jwt/fetched-key-set.ts'
 import { createIssuers } from './jwt/issuer-keys.ts'
+import { createKeyFetcher } from './jwt/key-fetch.ts'
+import { createKeySets } from './jwt/key-sets.ts'
+import { checkSavedKeys } from './jwt/saved-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
+import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
 import { createRedisClient, describeEngine, type RedisRole, redisReady } from './redis/client.ts'
@@ -25,6 +30,7 @@ import { tableKeys } from './redis/keys.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
+import { readKeyAuthorities } from './settings/load.ts'
 import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 import type { GenerationCatalog, TableStore } from './tables/ports.ts'
@@ -59,16 +65,31 @@ export interface Gateway {
 /** The first connection takes milliseconds; after this long the gateway starts unready. */
 const catalogWaitMs = 2_000
 
+/** In the state directory. */
+const savedKeysName = 'keys'
+
 /** `recgate serve`. Throws SettingsError where the state directory can't be written. */
 export function composeGateway(options: GatewayOptions): Gateway {
   const { settings, log, developmentKey } = options
   const state = settings.stateDir === undefined ? null : openState(settings.stateDir, log)
+  const keyAuthorities = readKeyAuthorities(settings)
   const connect = createConnector(log)
   const readsClient = connect('reads', settings.redis.url)
   const catalogClient = connect('catalog', catalogUrl(settings))
   const subscriberClient = connect('subscriber', catalogUrl(settings))
   const store = createCatalogStore(catalogClient, randomToken)
-  const { issuerFor } = createIssuers({ resolveSecret: options.resolveSecret })
+  const keySets = createKeySets({
+    fetchKeys: createKeyFetcher({
+      privateHosts: settings.jwksPrivateHosts,
+      extraAuthorities: keyAuthorities,
+    }),
+    report: (event) => logKeys(log, event),
+    onKeysChanged: () => state?.write(savedKeysName, keySets.savedKeys()),
+  })
+  const { issuerFor } = createIssuers({
+    resolveSecret: options.resolveSecret,
+    keySetFor: keySets.keySetFor,
+  })
   const snapshots = watchSnapshots({
     store,
     announcements: createCatalogAnnouncements(subscriberClient),
@@ -81,6 +102,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
       const { level, fields, message } = describeEvent(event)
       log[level](fields, message)
     },
+    onSwap: keySets.follow,
   })
   // The announcements' connection may have been back before this one.
   catalogClient.on('ready', () => snapshots.refresh())
@@ -88,6 +110,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const metrics = createServingMetrics(registry)
   registerCatalogMetrics(registry, snapshots)
   registerStateMetrics(registry, () => state?.writes() ?? { done: 0, failed: 0 })
+  registerKeyMetrics(registry, keySets)
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
   let engine = 'not connected'
   readsClient.on('ready', async () => {
@@ -143,6 +166,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
       isBound = true
       // A catalog out of reach doesn't stop the start: the last good one serves, or readiness says so until it is there.
       await Promise.race([redisReady(catalogClient, catalogWaitMs).catch(() => undefined), stopped])
+      // Before anything is compiled: an issuer takes its saved keys when it is made.
+      keySets.restore((await state?.read(savedKeysName, checkSavedKeys)) ?? [])
       if (!isDraining) await Promise.race([snapshots.start(), stopped])
       return addresses
     },
@@ -155,6 +180,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
       await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
       await Promise.all(started.map(({ app }) => app.close()))
       await snapshots.close()
+      keySets.close()
       await state?.close()
       readsClient.disconnect()
       catalogClient.disconnect()
@@ -267,6 +293,24 @@ function logState(log: Logger, event: StateDirectoryEvent): void {
       break
     case 'write-resumed':
       log.info('state can be written again')
+      break
+  }
+}
+
+/** Never a token, a key or a URL, which may have a secret in its query. */
+function logKeys(log: Logger, { place: { tenantId: tenant, issuer }, ...event }: KeyEvent): void {
+  switch (event.event) {
+    case 'failing':
+      log.warn(
+        { tenant, issuer, reason: event.reason },
+        'keys can not be fetched; the last ones go on serving for a day',
+      )
+      break
+    case 'recovered':
+      log.info({ tenant, issuer }, 'keys can be fetched again')
+      break
+    case 'left-out':
+      log.warn({ tenant, issuer, ...event.key }, 'a key of the key server can not be used')
       break
   }
 }

@@ -45,6 +45,21 @@ export const metricNames = {
     help: 'Rows of the active generation, by version',
     labels: ['tenant', 'model', 'version'],
   },
+  jwksAge: {
+    name: 'recgate_jwks_age_seconds',
+    help: "Since an issuer's keys were last fetched from its URL, or since they were needed where no fetch has succeeded",
+    labels: ['tenant', 'issuer'],
+  },
+  jwksStale: {
+    name: 'recgate_jwks_stale_issuers',
+    help: 'Issuers whose keys are older than an hour; after a day they verify nothing any more',
+    labels: [],
+  },
+  jwksFetches: {
+    name: 'recgate_jwks_fetches_total',
+    help: 'Fetches of key sets by outcome',
+    labels: ['tenant', 'outcome'],
+  },
 } as const
 
 /** Upper bounds in seconds; the deadline's default, 50 ms, is one of them. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { limits } from '../domain/limits.ts'
 
 const port = z.int().min(0, 'must be a port, 0 to 65535').max(65_535, 'must be a port, 0 to 65535')
 const host = z.string().min(1)
@@ -38,6 +39,14 @@ const secret = z
     error: 'must have exactly one of env and file',
   })
 
+/** As it stands in a URL: a name, an IPv4 address, or an IPv6 address in brackets. */
+const keyHost = z
+  .string()
+  .refine((text) => /^([\w.-]+|\[[0-9A-Fa-f:.]+\])$/.test(text) && URL.canParse(`https://${text}`), {
+    error: 'must be a host without port or path, as it stands in the URL, e.g. keys.internal or 10.0.0.7',
+  })
+  .toLowerCase()
+
 /** How one process is run; what studios configure is in the catalog. */
 export const settingsSchema = z.strictObject({
   redis: z.strictObject(
@@ -63,6 +72,10 @@ export const settingsSchema = z.strictObject({
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** What a document's `secretRef` may name. */
   secrets: z.record(z.string(), secret).default({}),
+  /** Key servers (`jwks: { url }`) that may have an address which is not public. */
+  jwksPrivateHosts: z.array(keyHost).max(limits.privateKeyHostsMax).default([]),
+  /** Certificate authorities, in PEM, that key servers may have beside those that Node trusts. */
+  jwksCaFile: z.string().min(1).optional(),
 })
 
 const { admin, adminToken, data, ops } = settingsSchema.shape
@@ -86,4 +99,6 @@ export const settingsOfEnvironment = {
   RECGATE_STATE_DIR: { path: ['stateDir'], type: 'text' },
   RECGATE_DRAIN_MS: { path: ['drainMs'], type: 'number' },
   RECGATE_LOG_LEVEL: { path: ['logLevel'], type: 'text' },
-} as const satisfies Record<string, { path: readonly string[]; type: 'text' | 'number' }>
+  RECGATE_JWKS_PRIVATE_HOSTS: { path: ['jwksPrivateHosts'], type: 'list' },
+  RECGATE_JWKS_CA_FILE: { path: ['jwksCaFile'], type: 'text' },
+} as const satisfies Record<string, { path: readonly string[]; type: 'text' | 'number' | 'list' }>

@@ -30,6 +30,9 @@ let tools: Tools
 let issuer: StudioIssuer
 let revision: number
 
+/** Refused before any connection, since the address is not public. */
+const unreachableKeys = { url: 'https://127.0.0.1/jwks.json' }
+
 function tenantDocument(maxAgeSeconds = 300) {
   const model = {
     key: [{ claim: 'sub' }],
@@ -43,7 +46,7 @@ function tenantDocument(maxAgeSeconds = 300) {
   return {
     format: 1,
     tenant,
-    issuers: [issuer.entry()],
+    issuers: [issuer.entry(), { ...issuer.entry(), issuer: 'https://by-url.example', jwks: unreachableKeys }],
     claims: { version: 'arm' },
     models: {
       games: { ...gamesModel, maxAgeSeconds },

@@ -441,7 +441,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       jwks = { keys: [(await makeKey('ES256', 'key-2')).publicJwk] }
       await apply('one', { weights: { popular: 50, itemcf: 50 } })
       await until('new keys are served', () => issuer('https://one.example') !== before)
-      expect(issuer('https://one.example')?.keys[0]?.kid).toBe('key-2')
+      expect(issuer('https://one.example')?.keySet.keys[0]?.kid).toBe('key-2')
 
       await apply('one', { weights: { popular: 50, itemcf: 50 } }, 'https://moved.example')
       await until('the old issuer is trusted no longer', () => issuer('https://one.example') === undefined)

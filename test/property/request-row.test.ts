@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { isRefusal } from '../../src/domain/errors.ts'
 import { limits } from '../../src/domain/limits.ts'
 import type { CompiledTenant, KeyPart } from '../../src/domain/snapshot.ts'
+import { documentKeySet } from '../../src/jwt/document-key-set.ts'
 import { findModel, type Query } from '../../src/serving/find-model.ts'
 import { rowKeyOf } from '../../src/serving/request-row.ts'
 import { compiledModel } from '../unit/serving/model.ts'
@@ -178,7 +179,8 @@ describe('findModel', () => {
           audience: 'a',
           models,
           maxLifetimeSeconds: null,
-          keys: [],
+          revokedKids: new Set<string>(),
+          keySet: documentKeySet([]),
         }
         const result = findModel({ issuer, claims }, tenant, asked === undefined ? {} : { model: asked })
         if (isRefusal(result)) return

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../../src/domain/limits.ts'
 import type { TrustedIssuer } from '../../../src/domain/snapshot.ts'
+import { documentKeySet } from '../../../src/jwt/document-key-set.ts'
 import { checkClaims, expiresAtMs } from '../../../src/jwt/token-claims.ts'
 
 const nowSeconds = 1_800_000_000
@@ -11,7 +12,8 @@ const issuer: TrustedIssuer = {
   audience: 'recgate',
   models: null,
   maxLifetimeSeconds: null,
-  keys: [],
+  revokedKids: new Set(),
+  keySet: documentKeySet([]),
 }
 
 /** The claims' JSON is parsed, as a token's is. */

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { FaultsError } from '../../../src/domain/errors.ts'
-import { loadSettings, resolveSecrets } from '../../../src/settings/load.ts'
+import { loadSettings, readKeyAuthorities, resolveSecrets } from '../../../src/settings/load.ts'
 import { settingsOfEnvironment } from '../../../src/settings/schema.ts'
+import { createAuthority } from '../../support/certificates.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'recgate-settings-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -41,6 +42,7 @@ describe('settings', () => {
       drainMs: 3_000,
       logLevel: 'info',
       secrets: {},
+      jwksPrivateHosts: [],
     })
   })
 
@@ -59,6 +61,8 @@ describe('settings', () => {
       RECGATE_STATE_DIR: '/var/lib/recgate',
       RECGATE_DRAIN_MS: '0',
       RECGATE_LOG_LEVEL: 'warn',
+      RECGATE_JWKS_PRIVATE_HOSTS: ' keys.internal,, LOCALHOST ,[::1]',
+      RECGATE_JWKS_CA_FILE: '/run/ca.pem',
     }
     expect(Object.keys(environment).sort()).toEqual(Object.keys(settingsOfEnvironment).sort())
     expect(loadSettings(environment)).toEqual({
@@ -73,7 +77,16 @@ describe('settings', () => {
       drainMs: 0,
       logLevel: 'warn',
       secrets: {},
+      jwksPrivateHosts: ['keys.internal', 'localhost', '[::1]'],
+      jwksCaFile: '/run/ca.pem',
     })
+  })
+
+  test('a list is a list in the file, and stands between commas in a variable', () => {
+    const path = file(`redis: { url: ${url} }\njwksPrivateHosts: [Keys.Internal, 10.0.0.7]\n`)
+    expect(loadSettings({}, path).jwksPrivateHosts).toEqual(['keys.internal', '10.0.0.7'])
+    const environment = { RECGATE_JWKS_PRIVATE_HOSTS: 'a.example' }
+    expect(loadSettings(environment, path).jwksPrivateHosts).toEqual(['a.example'])
   })
 
   test('of the environment win over those of the file, one by one', () => {
@@ -104,6 +117,43 @@ describe('settings', () => {
       settings.data.port = 1
     }).toThrow(TypeError)
     expect(() => settings.secrets.s.tenants.push('b')).toThrow(TypeError)
+  })
+})
+
+describe('key servers', () => {
+  test('are named by their hosts alone', () => {
+    const hosts = [
+      'https://keys.internal',
+      'keys.internal:8443',
+      'keys.internal/jwks',
+      '*.internal',
+      'a b',
+      '::1',
+      'u@h',
+      '999.0.0.1',
+      '[::g]',
+    ]
+    const environment = { ...redis, RECGATE_JWKS_PRIVATE_HOSTS: hosts.join(',') }
+    const { faults } = failure(() => loadSettings(environment))
+    const rule =
+      'must be a host without port or path, as it stands in the URL, e.g. keys.internal or 10.0.0.7'
+    expect(faults).toEqual(
+      hosts.map((_, index) => `jwksPrivateHosts[${index}] (RECGATE_JWKS_PRIVATE_HOSTS): ${rule}`),
+    )
+  })
+
+  test('their authorities are read from a file of PEM', async () => {
+    const authority = await createAuthority(directory)
+    expect(readKeyAuthorities({ jwksCaFile: authority.file })).toBe(authority.pem)
+    expect(readKeyAuthorities({})).toBeNull()
+    const { faults } = failure(() => readKeyAuthorities({ jwksCaFile: join(directory, 'nowhere.pem') }))
+    expect(faults).toEqual([
+      expect.stringMatching(/^jwksCaFile \(RECGATE_JWKS_CA_FILE\): can't be read: ENOENT/),
+    ])
+    const text = file('no certificate')
+    expect(failure(() => readKeyAuthorities({ jwksCaFile: text })).faults).toEqual([
+      `jwksCaFile (RECGATE_JWKS_CA_FILE): ${text} holds no certificate in PEM`,
+    ])
   })
 })
 
