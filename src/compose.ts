@@ -9,12 +9,14 @@ import { type SnapshotsEvent, type WatchedSnapshots, watchSnapshots } from './ca
 import { tableList } from './catalog/table-list.ts'
 import { isId } from './domain/ids.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
+import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
 import { createIssuers } from './jwt/issuer-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics } from './metrics/catalog-metrics.ts'
+import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
 import { createRedisClient, describeEngine, type RedisRole, redisReady } from './redis/client.ts'
@@ -89,8 +91,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
   let isBound = false
 
   const servers = {
-    data: () =>
-      buildDataPlane({
+    data: () => {
+      const services = {
         recommend: createRecommend({
           verifier: createTokenVerifier(),
           snapshots,
@@ -98,8 +100,16 @@ export function composeGateway(options: GatewayOptions): Gateway {
         }),
         metrics,
         isDraining: () => isDraining,
+        requestLog: log.isLevelEnabled('debug')
+          ? (served: ServedRequest) => log.debug(served, 'request')
+          : null,
         onUnexpected,
-      }),
+      }
+      const { data: bounds, cors, trustProxy } = settings
+      const app = buildDataPlane(services, { bounds, corsOrigins: cors.origins, trustProxy })
+      registerConnectionMetrics(registry, app.server)
+      return app
+    },
     admin: () => buildAdminPlane({ ...adminReads(store), token: settings.adminToken ?? null, onUnexpected }),
     ops: () =>
       buildOpsPlane({

@@ -19,7 +19,7 @@ export function loadSettings(environment: Environment, file?: string): Settings 
   for (const [name, { path, type }] of Object.entries(settingsOfEnvironment)) {
     const text = environment[name]
     if (text === undefined || text === '') continue
-    const value = type === 'number' ? Number(text) : text
+    const value = type === 'number' ? Number(text) : type === 'list' ? listOf(text) : text
     if (type === 'number' && !/^-?[0-9]+(\.[0-9]+)?$/.test(text))
       faults.push({ path: name, problem: `must be a number, not ${JSON.stringify(text)}` })
     else assign(input, path, value)
@@ -67,6 +67,14 @@ function readFile(file: string): Record<string, unknown> {
   }
 }
 
+/** Commas between, spaces around; what is empty says nothing. */
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}
+
 function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
   const [head, ...rest] = path
   if (head === undefined) return
@@ -83,7 +91,7 @@ function assign(target: Record<string, unknown>, path: readonly string[], value:
 /** Names the variable beside the path, since most deployments have no file. */
 function nameVariable(fault: Fault): Fault {
   const variable = Object.entries(settingsOfEnvironment).find(
-    ([, { path }]) => path.join('.') === fault.path || path[0] === fault.path,
+    ([, { path }]) => path.join('.') === fault.path.replace(/\[\d+\]$/, '') || path[0] === fault.path,
   )
   return variable === undefined ? fault : { ...fault, path: `${fault.path} (${variable[0]})` }
 }
