@@ -398,7 +398,7 @@ function refusals(from: { ops: string }, code: string): Promise<number> {
 }
 
 describe('time', () => {
-  const requestTimeoutMs = 300
+  const requestTimeoutMs = 1_000
   let hurried: RunningGateway
 
   beforeAll(async () => {
