@@ -67,6 +67,8 @@ export const limits = {
   lateRequestCheckMs: 500,
   /** What a refused connection may still send, so that its client reads the answer before it is reset. */
   lingerMsMax: 1_000,
+  /** How long a client may leave its answers unread; longer than any deadline, so that waiting for one is not meant. */
+  unreadMsMax: 12_000,
   corsOriginsMax: 256,
   /** Browsers keep a preflight's answer at most so long (Chromium's own bound). */
   preflightSecondsMax: 7_200,

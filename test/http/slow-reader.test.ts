@@ -7,7 +7,7 @@ import { startGamesStudio } from './games-studio.ts'
 /** In a file of its own, because it waits for longer than the longest deadline. */
 test('a client that asks and never reads is cut', async () => {
   const studio = await startGamesStudio()
-  const { data } = await studio.start({ RECGATE_DATA_REQUEST_TIMEOUT_MS: '300' })
+  const { data } = await studio.start()
   const { hostname, port } = new URL(data)
   const connection = connect(Number(port), hostname)
   await once(connection, 'connect')

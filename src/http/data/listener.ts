@@ -42,8 +42,6 @@ export function createListener(bounds: ListenerBounds, handlers: ListenerHandler
   })
   server.maxConnections = connectionsMax
   server.maxRequestsPerSocket = requestsPerConnectionMax
-  // A client that reads nothing holds its answers here; no answer takes longer than the longest deadline.
-  server.timeout = requestTimeoutMs + limits.deadlineMsMax
   /** The last request of a connection that has a body, which may still be on its way after the answer. */
   const bodies = new WeakMap<Duplex, IncomingMessage>()
   const refused = new WeakSet<Duplex>()

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { contentLengthIndex } from '../../domain/answer-head.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
+import { limits } from '../../domain/limits.ts'
 import type { Representation } from '../../serving/represent.ts'
 import { allowedMethods, problemBody, problemHeaders, statusOf } from '../problem.ts'
 import { type Cors, isPreflight } from './cors.ts'
@@ -33,6 +34,7 @@ export function createResponder(isDraining: () => boolean, cors: Cors | null): R
       response.removeHeader('Connection')
     response.writeHead(status, headers)
     response.end(body.text, body.encoding)
+    boundUnread(response)
   }
 
   function sendBody(response: ServerResponse, status: number, headers: string[], body: Body): void {
@@ -62,6 +64,14 @@ export function createResponder(isDraining: () => boolean, cors: Cors | null): R
       send(response, 204, ['Allow', allowedMethods], noBody)
     },
   }
+}
+
+/**
+ * Lets Node cut a client that asks and never reads. Only where the kernel takes no more, or where answers before this
+ * one are due: a time-out on every connection would cost every request a timer.
+ */
+function boundUnread({ socket, req: request }: ServerResponse): void {
+  if (socket === null || socket.writableLength > 0) request.socket.setTimeout(limits.unreadMsMax)
 }
 
 /**
