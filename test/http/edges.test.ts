@@ -222,6 +222,18 @@ describe('the host and the protocol', () => {
     expectProblem(second!, 405, 'method-not-allowed')
   })
 
+  test('CONNECT, and the client is gone before its answer', async () => {
+    const left = await studio.start()
+    const text = 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n'
+    for (const first of ['', good.repeat(20)]) {
+      const { connection } = await open(left)
+      await new Promise((resolve) => connection.write(first + text + 'x'.repeat(100), resolve))
+      connection.resetAndDestroy()
+    }
+    await until('the gateway has seen it', async () => (await connectionsOpen(left)) === 0)
+    expectGood(await answeredOpen(good, 'GET', left.data))
+  })
+
   test('TRACE gives nothing back', async () => {
     const reply = await answeredOpen(
       requestText(path, { method: 'TRACE', token, headers: { 'X-Secret': 'amber' } }),
@@ -350,6 +362,24 @@ describe('pipelined behind requests that wait for Redis', () => {
       for (const reply of replies.slice(0, count)) expectGood(reply)
       expectProblem(replies.at(-1)!, status, code)
     }
+  })
+
+  test('whatever it is, and the client is gone', async () => {
+    const left = await studio.start()
+    for (const bytes of [
+      '',
+      malformed,
+      good.slice(0, 40),
+      `GET ${path} HTTP/1.1\r\n\r\n`,
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    ])
+      for (const count of [0, 1, 20]) {
+        const { connection } = await open(left)
+        await new Promise((resolve) => connection.write(good.repeat(count) + bytes, resolve))
+        connection.resetAndDestroy()
+      }
+    await until('the gateway has seen it', async () => (await connectionsOpen(left)) === 0)
+    expectGood(await answeredOpen(good, 'GET', left.data))
   })
 
   test('half a request, and the end', async () => {

@@ -61,6 +61,9 @@ export function createListener(bounds: ListenerBounds, handlers: ListenerHandler
   // No expectation means anything here; RFC 9110 allows passing over them, and Node would answer without a body.
   server.on('checkExpectation', onRequest)
   server.on('connect', (_request, socket) => {
+    // Node lets go of such a socket: without these, a reset would end the process, and nobody would see the end.
+    socket.on('error', () => socket.destroy())
+    socket.resume()
     afterAnswers(socket as Socket, () => refuseSocket(socket as Socket, 'method-not-allowed', undefined))
   })
   server.on('clientError', (error: ParserError, duplex) => {
