@@ -15,6 +15,14 @@ export default defineConfig({
           ...timeouts,
         },
       },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
+          ...timeouts,
+        },
+      },
     ],
   },
 })

@@ -12,6 +12,7 @@ import { createSavedCatalog } from './disk/saved-catalog.ts'
 import { openStateDirectory, type StateDirectory, type StateDirectoryEvent } from './disk/state-directory.ts'
 import { isId } from './domain/ids.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
+import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
@@ -22,6 +23,7 @@ import { createKeySets } from './jwt/key-sets.ts'
 import { checkSavedKeys } from './jwt/saved-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
+import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
@@ -127,8 +129,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const { promise: stopped, resolve: stopWaiting } = Promise.withResolvers<void>()
 
   const servers = {
-    data: () =>
-      buildDataPlane({
+    data: () => {
+      const services = {
         recommend: createRecommend({
           verifier: createTokenVerifier(),
           snapshots,
@@ -136,8 +138,16 @@ export function composeGateway(options: GatewayOptions): Gateway {
         }),
         metrics,
         isDraining: () => isDraining,
+        requestLog: log.isLevelEnabled('debug')
+          ? (served: ServedRequest) => log.debug(served, 'request')
+          : null,
         onUnexpected,
-      }),
+      }
+      const { data: bounds, cors, trustProxy } = settings
+      const app = buildDataPlane(services, { bounds, corsOrigins: cors.origins, trustProxy })
+      registerConnectionMetrics(registry, app.server)
+      return app
+    },
     admin: () => buildAdminPlane({ ...adminReads(store), token: settings.adminToken ?? null, onUnexpected }),
     ops: () =>
       buildOpsPlane({

@@ -85,7 +85,8 @@ function demoSettings(redisUrl: string, ports: { data: number; admin: number; op
     RECGATE_LOG_LEVEL: 'warn',
     RECGATE_DRAIN_MS: '0',
   })
-  return { ...settings, data: loopback(ports.data), admin: loopback(ports.admin), ops: loopback(ports.ops) }
+  const data = { ...settings.data, ...loopback(ports.data) }
+  return { ...settings, data, admin: loopback(ports.admin), ops: loopback(ports.ops) }
 }
 
 async function publishSample(settings: Settings, directory: string): Promise<void> {

@@ -96,4 +96,18 @@ export const limits = {
   acceptCacheEntriesMax: 256,
   urlBytesMax: 4_096,
   headerBytesMax: 16_384,
+  /** A body means nothing to the data plane: a smaller one is dropped, a larger one ends the connection. */
+  bodyBytesDroppedMax: 16_384,
+  /** How often connections are asked whether their request is late. */
+  lateRequestCheckMs: 500,
+  /** What a refused connection may still send, so that its client reads the answer before it is reset. */
+  lingerMsMax: 1_000,
+  /** How long a client may leave its answers unread; longer than any deadline, so that waiting for one is not meant. */
+  unreadMsMax: 12_000,
+  corsOriginsMax: 256,
+  /** Browsers keep a preflight's answer at most so long (Chromium's own bound). */
+  preflightSecondsMax: 7_200,
+  trustedProxiesMax: 256,
+  /** Of a path that is not known, as the log has it: too few for a token. */
+  loggedPathCharactersMax: 32,
 } as const

@@ -15,6 +15,16 @@ export const metricNames = {
     help: 'From the request read to the answer written; refusals before a tenant is known count under an empty one',
     labels: ['tenant', 'model'],
   },
+  connectionsOpen: {
+    name: 'recgate_connections_open',
+    help: 'Open connections of the data plane',
+    labels: [],
+  },
+  connectionsDropped: {
+    name: 'recgate_connections_dropped_total',
+    help: 'Connections of the data plane that were closed unread, because data.connectionsMax were open',
+    labels: [],
+  },
   catalogRevision: {
     name: 'recgate_catalog_revision',
     help: 'The catalog revision that is served, by tenant',

@@ -35,7 +35,16 @@ describe('settings', () => {
   test('need a Redis only; the rest has defaults', () => {
     expect(loadSettings(redis)).toEqual({
       redis: { url },
-      data: { host: '0.0.0.0', port: 8080 },
+      data: {
+        host: '0.0.0.0',
+        port: 8080,
+        requestTimeoutMs: 10_000,
+        keepAliveMs: 75_000,
+        connectionsMax: 10_000,
+        requestsPerConnectionMax: 100_000,
+      },
+      cors: { origins: [] },
+      trustProxy: [],
       admin: { host: '127.0.0.1', port: 9090 },
       ops: { host: '0.0.0.0', port: 9091 },
       catalogPollMs: 2_000,
@@ -52,6 +61,12 @@ describe('settings', () => {
       RECGATE_CATALOG_REDIS_URL: 'redis://catalog:2/3',
       RECGATE_DATA_HOST: '::',
       RECGATE_DATA_PORT: '1',
+      RECGATE_DATA_REQUEST_TIMEOUT_MS: '100',
+      RECGATE_DATA_KEEP_ALIVE_MS: '200',
+      RECGATE_DATA_CONNECTIONS_MAX: '300',
+      RECGATE_DATA_REQUESTS_PER_CONNECTION_MAX: '400',
+      RECGATE_CORS_ORIGINS: ' https://game.example,http://localhost:5173,, ',
+      RECGATE_TRUST_PROXY: '10.0.0.0/8 , 192.0.2.1,2001:db8::/32,::1',
       RECGATE_ADMIN_HOST: '10.0.0.1',
       RECGATE_ADMIN_PORT: '2',
       RECGATE_ADMIN_TOKEN: '0123456789abcdef',
@@ -68,7 +83,16 @@ describe('settings', () => {
     expect(loadSettings(environment)).toEqual({
       redis: { url: 'rediss://user:pass@tables:1' },
       catalogRedis: { url: 'redis://catalog:2/3' },
-      data: { host: '::', port: 1 },
+      data: {
+        host: '::',
+        port: 1,
+        requestTimeoutMs: 100,
+        keepAliveMs: 200,
+        connectionsMax: 300,
+        requestsPerConnectionMax: 400,
+      },
+      cors: { origins: ['https://game.example', 'http://localhost:5173'] },
+      trustProxy: ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32', '::1'],
       admin: { host: '10.0.0.1', port: 2 },
       adminToken: '0123456789abcdef',
       ops: { host: '10.0.0.2', port: 3 },
@@ -210,6 +234,86 @@ describe('everything wrong comes at once', () => {
       'drainMs (RECGATE_DRAIN_MS): must be 0 or more',
       'admin.host (RECGATE_ADMIN_HOST): is 0.0.0.0, which others can reach: set adminToken (RECGATE_ADMIN_TOKEN), or bind 127.0.0.1',
       'data.port, admin.port, ops.port: must differ',
+    ])
+  })
+})
+
+describe('cors.origins', () => {
+  const originsOf = (text: string) => loadSettings({ ...redis, RECGATE_CORS_ORIGINS: text }).cors.origins
+
+  test.each([
+    '*',
+    'https://game.example',
+    'http://127.0.0.1:5173',
+    'http://[::1]:8080',
+    'https://xn--mller-kva.example',
+  ])('%s', (origin) => {
+    expect(originsOf(origin)).toEqual([origin])
+  })
+
+  test.each([
+    'game.example',
+    '//game.example',
+    'https://game.example/',
+    'https://game.example/play',
+    'https://game.example:443',
+    'http://game.example:80',
+    'https://Game.example',
+    'HTTPS://game.example',
+    'https://user@game.example',
+    'https://game.example?x',
+    'https://*.game.example',
+    'https://müller.example',
+    'https://game.example:99999',
+    'ftp://game.example',
+    'file://',
+    'null',
+    'https://',
+  ])('%s is none', (origin) => {
+    const { faults } = failure(() => originsOf(origin))
+    expect(faults).toEqual([
+      expect.stringMatching(
+        /^cors\.origins\[0\] \(RECGATE_CORS_ORIGINS\): must be .*https:\/\/game\.example/,
+      ),
+    ])
+  })
+
+  test('everybody and somebody', () => {
+    expect(failure(() => originsOf('https://game.example,*')).faults).toEqual([
+      'cors.origins (RECGATE_CORS_ORIGINS): * allows every origin, so it must stand alone',
+    ])
+  })
+})
+
+describe('trustProxy', () => {
+  const fault = /^trustProxy(\[\d\])? \(RECGATE_TRUST_PROXY\): must be addresses and CIDR ranges/
+
+  test.each([
+    'true',
+    '1',
+    'loopback',
+    'uniquelocal',
+    'proxy.example',
+    '10.1',
+    '0x7f000001',
+    '10.0.0.0/33',
+    '10.0.0.0/255.0.0.0',
+    '10.0.0.0/',
+    '010.0.0.1',
+    '0.0.0.0/0',
+    '::/0',
+    'fe80::1%eth0',
+    '::/129',
+    '10.0.0.1:80',
+  ])('%s is refused', (text) => {
+    expect(failure(() => loadSettings({ ...redis, RECGATE_TRUST_PROXY: text })).faults).toEqual([
+      expect.stringMatching(fault),
+    ])
+  })
+
+  test.each(['true', '1', '10.0.0.0/8', '[true]', '[1]'])('%s in a file is refused', (text) => {
+    expect(failure(() => loadSettings(redis, file(`trustProxy: ${text}`))).faults).toEqual([
+      expect.stringMatching(fault),
     ])
   })
 })
