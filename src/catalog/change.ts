@@ -3,7 +3,7 @@ import type { TenantDocument } from '../domain/tenant-document.ts'
 import type { GenerationState, TenantState } from '../domain/tenant-state.ts'
 import { type LiveTenant, readLiveTenant } from './live-tenant.ts'
 import { type CatalogPlan, planDocument } from './plan.ts'
-import type { CatalogChange, CatalogStore } from './ports.ts'
+import type { CatalogStore } from './ports.ts'
 
 /** Who changes the catalog, and why: it goes into the history. */
 export interface Authorship {
@@ -43,10 +43,14 @@ export async function makeChange(
   authorship: Authorship,
 ): Promise<number> {
   const { document, live, state, what } = planned
-  const text = JSON.stringify(document)
-  const outcome = await store.change(
-    changeOf(document, state, live?.revision ?? 0, { ...authorship, what, document: text }),
-  )
+  const issuers = document.issuers.map((issuer) => issuer.issuer)
+  const outcome = await store.change({
+    tenantId: document.tenant,
+    expectedRevision: live?.revision ?? 0,
+    state: JSON.stringify(state),
+    configuration: { document: JSON.stringify(document), issuers },
+    history: { ...authorship, what },
+  })
   if (outcome.outcome === 'changed') return outcome.revision
   if (outcome.outcome === 'issuer-taken') throw issuerTaken(document, outcome.issuer)
   throw new OperationError(
@@ -78,10 +82,14 @@ export async function activateGeneration(
       )
     const state = withActive(live.state, activation, authorship.at)
     const what = [`activates generation ${generation} of ${modelId}/${entry.version} (${entry.rows} rows)`]
-    const history = { ...authorship, what, document: null }
-    const outcome = await store.change(changeOf(live.document, state, live.revision, history))
+    const outcome = await store.change({
+      tenantId,
+      expectedRevision: live.revision,
+      state: JSON.stringify(state),
+      configuration: null,
+      history: { ...authorship, what },
+    })
     if (outcome.outcome === 'changed') return outcome.revision
-    if (outcome.outcome === 'issuer-taken') throw issuerTaken(live.document, outcome.issuer)
   }
   throw new OperationError(
     `${tenantId}/${modelId}: generation ${generation} is loaded, and couldn't be activated: ` +
@@ -100,22 +108,6 @@ function withActive(state: TenantState, activation: Activation, at: string): Ten
   }
   generations[generation] = { ...entry, state: 'active', activatedAt: at }
   return { ...state, models: { ...state.models, [modelId]: { ...model, generations } } }
-}
-
-function changeOf(
-  document: TenantDocument,
-  state: TenantState,
-  expectedRevision: number,
-  history: CatalogChange['history'],
-): CatalogChange {
-  return {
-    tenantId: document.tenant,
-    expectedRevision,
-    document: JSON.stringify(document),
-    state: JSON.stringify(state),
-    issuers: document.issuers.map((issuer) => issuer.issuer),
-    history,
-  }
 }
 
 function issuerTaken(document: TenantDocument, issuer: string): FaultsError {

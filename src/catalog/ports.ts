@@ -34,11 +34,16 @@ export interface CatalogChange {
   readonly tenantId: string
   /** The revision that the change was planned against; 0 creates the tenant. */
   readonly expectedRevision: number
-  readonly document: string
   readonly state: string
-  /** Every `iss` that the document claims. */
-  readonly issuers: readonly string[]
-  readonly history: Omit<HistoryEntry, 'revision'>
+  /** Null where only the state changes, as a publish does: then nothing is written that tenants share. */
+  readonly configuration: {
+    readonly document: string
+    /** Every `iss` that the document claims. */
+    readonly issuers: readonly string[]
+  } | null
+  /** The new revision lies above it, too: for a store restored from a backup, whose gateways have seen higher ones. */
+  readonly revisionAbove?: number
+  readonly history: Omit<HistoryEntry, 'revision' | 'document'>
 }
 
 export type ChangeOutcome =
@@ -47,7 +52,7 @@ export type ChangeOutcome =
   | { readonly outcome: 'issuer-taken'; readonly issuer: string }
 
 export interface CatalogStore {
-  /** Tenant → what it stands at; one small read. */
+  /** Tenant → what it stands at; small, however large the documents are. */
   index(): Promise<ReadonlyMap<string, IndexEntry>>
   read(tenantId: string): Promise<StoredTenant | null>
   /** The tenant that claims each `iss`, null where none does. */

@@ -1,29 +1,32 @@
 /**
  * The only place where a Redis key is spelled. Ids hold neither ":" nor braces, so no id can reach into another's key.
  *
- *     rg:{rg-catalog}:index                 hash    tenant → "REVISION TOKEN"
+ *     rg:{rg-catalog}:tenants               set     every tenant
  *     rg:{rg-catalog}:issuers               hash    iss → tenant
- *     rg:{rg-catalog}:generations           hash    "TENANT MODEL" → last number given
+ *     rg:{rg-catalog}:index:TENANT          string  "REVISION TOKEN"
  *     rg:{rg-catalog}:tenant:TENANT         hash    revision, token, document, state
  *     rg:{rg-catalog}:issuers-of:TENANT     set     the iss that the tenant claims
  *     rg:{rg-catalog}:history:TENANT        stream  REVISION-0: at, who, why, what, document
+ *     rg:{rg-catalog}:generations:TENANT    hash    model → last number given
  *     rg:{rg-catalog}:changes               channel of announcements; the message is the tenant
  *     rg:m:TENANT:MODEL                     hash    generation → manifest of a publish under way, or failed
  *     rg:t:TENANT:MODEL:GENERATION:BUCKET   hash    row key → packed record, "" → the generation's token
  *
- * Catalog keys share the hash tag {rg-catalog}: one script changes them together, in Redis Cluster, too.
+ * Catalog keys share the hash tag {rg-catalog}: one script changes them together, in Redis Cluster, too. What a
+ * publish changes stands under keys that end in its tenant, so that an ACL can keep publishers apart; `tenants` and
+ * `issuers` are for administrators to write (docs/redis.md).
  */
 const catalog = 'rg:{rg-catalog}'
 
 export const catalogKeys = {
-  index: `${catalog}:index`,
+  tenants: `${catalog}:tenants`,
   issuers: `${catalog}:issuers`,
-  generations: `${catalog}:generations`,
   changes: `${catalog}:changes`,
+  index: (tenantId: string) => `${catalog}:index:${tenantId}`,
   tenant: (tenantId: string) => `${catalog}:tenant:${tenantId}`,
   issuersOf: (tenantId: string) => `${catalog}:issuers-of:${tenantId}`,
   history: (tenantId: string) => `${catalog}:history:${tenantId}`,
-  generationField: (tenantId: string, modelId: string) => `${tenantId} ${modelId}`,
+  generations: (tenantId: string) => `${catalog}:generations:${tenantId}`,
 } as const
 
 export const tableKeys = {

@@ -13,11 +13,22 @@ const history: CatalogChange['history'] = {
   who: 'tester',
   why: 'to see',
   what: ['creates it'],
-  document: '{}',
 }
 
-function changeOf(tenantId: string, more: Partial<CatalogChange> = {}): CatalogChange {
-  return { tenantId, expectedRevision: 0, document: '{}', state: '{}', issuers: [], history, ...more }
+type Configuration = NonNullable<CatalogChange['configuration']>
+
+/** A change of the configuration. */
+function changeOf(
+  tenantId: string,
+  { document = '{}', issuers = [], ...more }: Partial<CatalogChange & Configuration> = {},
+): CatalogChange {
+  const configuration = { document, issuers }
+  return { tenantId, expectedRevision: 0, state: '{}', configuration, history, ...more }
+}
+
+/** A change of the state alone, as a publish makes it. */
+function stateChangeOf(tenantId: string, more: Partial<CatalogChange> = {}): CatalogChange {
+  return { ...changeOf(tenantId), configuration: null, ...more }
 }
 
 let tenants = 0
@@ -109,7 +120,7 @@ for (const engine of engines) {
           const { token } = outcome
           expect(await store.read(tenantId)).toEqual({ tenantId, revision, token, document, state })
           expect((await otherStore.index()).get(tenantId)).toEqual({ revision, token })
-          expect((await store.history(tenantId, 1))[0]).toEqual({ ...history, what, revision })
+          expect((await store.history(tenantId, 1))[0]).toEqual({ ...history, what, document, revision })
         }
         expect(tokens.size).toBe(5)
       })
@@ -170,6 +181,59 @@ for (const engine of engines) {
       })
     })
 
+    describe('a change of the state alone', () => {
+      test('leaves the document, the issuers and the list of tenants as they are', async () => {
+        const [tenantId, other] = [newTenant(), newTenant()]
+        const issuers = [`https://${tenantId}.example`]
+        await changed(changeOf(tenantId, { document: '"kept"', issuers }))
+        await client.srem('rg:{rg-catalog}:tenants', tenantId)
+        const { token } = await changed(stateChangeOf(tenantId, { expectedRevision: 1, state: '"new"' }))
+        expect(await store.read(tenantId)).toEqual({
+          tenantId,
+          revision: 2,
+          token,
+          document: '"kept"',
+          state: '"new"',
+        })
+        expect((await store.index()).has(tenantId)).toBe(false)
+        await client.sadd('rg:{rg-catalog}:tenants', tenantId)
+        expect((await store.index()).get(tenantId)).toEqual({ revision: 2, token })
+        expect(await store.issuerOwners(issuers)).toEqual([tenantId])
+        expect(await store.change(changeOf(other, { issuers }))).toMatchObject({ outcome: 'issuer-taken' })
+      })
+
+      test('is refused like any other where the tenant is not there, or has gone on', async () => {
+        const tenantId = newTenant()
+        await changed(changeOf(tenantId))
+        await changed(stateChangeOf(tenantId, { expectedRevision: 1 }))
+        const before = await everything()
+        expect(await store.change(stateChangeOf(tenantId, { expectedRevision: 1 }))).toEqual({
+          outcome: 'outdated',
+          revision: 2,
+        })
+        expect(await store.change(stateChangeOf('nobody', { expectedRevision: 1 }))).toMatchObject({
+          outcome: 'outdated',
+        })
+        expect(await everything()).toEqual(before)
+      })
+    })
+
+    test('a revision lies above what was asked for, and above everything in the history', async () => {
+      const tenantId = newTenant()
+      expect(await changed(changeOf(tenantId, { revisionAbove: 41 }))).toMatchObject({ revision: 42 })
+      expect(await changed(changeOf(tenantId, { expectedRevision: 42, revisionAbove: 7 }))).toMatchObject({
+        revision: 43,
+      })
+      await changed(stateChangeOf(tenantId, { expectedRevision: 43, revisionAbove: 99_999_999_999_999 }))
+      expect(await store.read(tenantId)).toMatchObject({ revision: 100_000_000_000_000 })
+      // As after a backup that holds less than the history does.
+      await client.hset(`rg:{rg-catalog}:tenant:${tenantId}`, 'revision', 2)
+      expect(await changed(changeOf(tenantId, { expectedRevision: 2 }))).toMatchObject({
+        revision: 100_000_000_000_001,
+      })
+      expect((await store.index()).get(tenantId)).toMatchObject({ revision: 100_000_000_000_001 })
+    })
+
     describe('issuers', () => {
       const issuers = (...names: string[]) => names.map((name) => `https://${name}.example`)
 
@@ -213,6 +277,16 @@ for (const engine of engines) {
         ).toEqual({ outcome: 'issuer-taken', issuer: 'https://let-go.example' })
       })
 
+      test('one that stands among a tenant’s claims, and is another’s, stays with its owner', async () => {
+        const [first, second] = [newTenant(), newTenant()]
+        await changed(changeOf(first, { issuers: issuers('owned') }))
+        await changed(changeOf(second))
+        // As the publisher of the second tenant could write it.
+        await client.sadd(`rg:{rg-catalog}:issuers-of:${second}`, ...issuers('owned'))
+        await changed(changeOf(second, { expectedRevision: 1 }))
+        expect(await store.issuerOwners(issuers('owned'))).toEqual([first])
+      })
+
       test('they are compared byte for byte', async () => {
         for (const issuer of ['https://same.example', 'https://same.example/', 'https://SAME.example'])
           await changed(changeOf(newTenant(), { issuers: [issuer] }))
@@ -233,12 +307,12 @@ for (const engine of engines) {
       }
       test.each(Object.entries(texts))('%s come back byte for byte', async (_, text) => {
         const tenantId = newTenant()
-        const entry = { ...history, who: text, why: text, what: [text, text], document: text }
+        const entry = { ...history, who: text, why: text, what: [text, text] }
         await changed(changeOf(tenantId, { document: text, state: text, history: entry }))
         const stored = await store.read(tenantId)
         expect(stored?.document === text, 'the document').toBe(true)
         expect(stored?.state === text, 'the state').toBe(true)
-        expect(await store.history(tenantId, 1)).toEqual([{ ...entry, revision: 1 }])
+        expect(await store.history(tenantId, 1)).toEqual([{ ...entry, document: text, revision: 1 }])
       })
     })
 
@@ -246,10 +320,9 @@ for (const engine of engines) {
       const tenantId = newTenant()
       for (let revision = 1; revision <= 12; revision++)
         await changed(
-          changeOf(tenantId, {
-            expectedRevision: revision - 1,
-            history: { ...history, document: revision % 2 === 0 ? null : `"${revision}"` },
-          }),
+          revision % 2 === 0
+            ? stateChangeOf(tenantId, { expectedRevision: revision - 1 })
+            : changeOf(tenantId, { expectedRevision: revision - 1, document: `"${revision}"` }),
         )
       const entries = await store.history(tenantId, 5)
       expect(entries.map((entry) => entry.revision)).toEqual([12, 11, 10, 9, 8])

@@ -129,7 +129,7 @@ async function writeByHand(fields: Readonly<Record<string, string>>): Promise<vo
   const token = randomToken()
   await client.hset(catalogKeys.tenant(tenant), { ...fields, token })
   const revision = await client.hget(catalogKeys.tenant(tenant), 'revision')
-  await client.hset(catalogKeys.index, tenant, `${revision} ${token}`)
+  await client.set(catalogKeys.index(tenant), `${revision} ${token}`)
 }
 
 function revisionOf({ gateway: { snapshots } }: RunningGateway): number | undefined {
@@ -411,15 +411,14 @@ describe('what can not be served', () => {
   test('a tenant, or the whole catalog, that has vanished goes on being served', async () => {
     const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
     const split = await splitOf(served)
-    const entry = await client.hget(catalogKeys.index, tenant)
     const stored = await client.hgetall(catalogKeys.tenant(tenant))
-    await client.del(catalogKeys.index)
+    await client.del(catalogKeys.tenants)
     await until('it is missed', async () => isEqual(await brokenTenants(served), [tenant]))
     await expectServed(served, split)
-    await client.hset(catalogKeys.index, tenant, entry!)
+    await client.sadd(catalogKeys.tenants, tenant)
     await until('it is back', async () => isEqual(await brokenTenants(served), []))
     await client.del(catalogKeys.tenant(tenant))
-    await client.hset(catalogKeys.index, tenant, '99 other')
+    await client.set(catalogKeys.index(tenant), '99 other')
     await until('its entry is missed', async () => isEqual(await brokenTenants(served), [tenant]))
     await expectServed(served, split)
     await client.hset(catalogKeys.tenant(tenant), stored)

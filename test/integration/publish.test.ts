@@ -521,7 +521,7 @@ describe('a publish that goes wrong', () => {
     const first = await publishRows(tools, itemcf(), players(1_000))
     const kept = await tableKeysThere()
     const { document = '', state = '' } = await client.hgetall(catalogKeys.tenant(tenant))
-    await client.del(catalogKeys.generations)
+    await client.del(catalogKeys.generations(tenant))
     const fresh = JSON.parse(state)
     for (const model of Object.values<{ generations: object }>(fresh.models)) model.generations = {}
     await client.hset(catalogKeys.tenant(tenant), { document, state: JSON.stringify(fresh) })

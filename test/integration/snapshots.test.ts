@@ -58,7 +58,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   })
   const apply = (tenant: string, change?: object, issuer?: string) =>
     applyDocument(tools, documentOf(tenant, change, issuer))
-  const indexEntry = async (tenant: string) => (await hands.hget(catalogKeys.index, tenant))!
+  const indexEntry = async (tenant: string) => (await hands.get(catalogKeys.index(tenant)))!
 
   interface Watched {
     readonly snapshots: WatchedSnapshots
@@ -216,7 +216,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     await hands
       .multi()
       .hset(catalogKeys.tenant('one'), 'token', 'other')
-      .hset(catalogKeys.index, 'one', `${revision} other`)
+      .set(catalogKeys.index('one'), `${revision} other`)
       .exec()
     await until('another token is noticed', () => watched.snapshots.current() !== before)
     expect(watched.reads.slice(length)).toEqual(['one'])
@@ -224,7 +224,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     await hands
       .multi()
       .hset(catalogKeys.tenant('one'), 'revision', 9)
-      .hset(catalogKeys.index, 'one', '9 other')
+      .set(catalogKeys.index('one'), '9 other')
       .exec()
     await until(
       'another revision is noticed',
@@ -271,7 +271,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       await hands
         .multi()
         .hset(key, { ...breakage('one'), revision: 2, token: 'bad' })
-        .hset(catalogKeys.index, 'one', '2 bad')
+        .set(catalogKeys.index('one'), '2 bad')
         .exec()
       await until('the breakage is noticed', () => watched.snapshots.status().brokenTenants.includes('one'))
       await afterPolls(watched)
@@ -289,7 +289,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       await hands
         .multi()
         .hset(key, { ...stored, document: mended, revision: 3, token: 'good' })
-        .hset(catalogKeys.index, 'one', '3 good')
+        .set(catalogKeys.index('one'), '3 good')
         .exec()
       await until('the mended document is served', () => watched.deadlineMsOf('one') === 46)
       expect(watched.snapshots.status().brokenTenants).toEqual([])
@@ -304,7 +304,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       await hands.hset(catalogKeys.tenant('bad'), 'document', '[]')
       const watched = await watch({ announced: false, pollMs: 15 })
       expect(watched.snapshots.status()).toEqual({ ready: true, tenants: 1, brokenTenants: ['bad'] })
-      await hands.hdel(catalogKeys.index, 'bad')
+      await hands.del(catalogKeys.index('bad'))
       await until(
         'what is gone is no longer called broken',
         () => watched.snapshots.status().brokenTenants.length === 0,
@@ -314,7 +314,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   )
 
   test.skipIf(skip).each([
-    ['from the index', () => hands.hdel(catalogKeys.index, 'one')],
+    ['from the index', () => hands.del(catalogKeys.index('one'))],
     ['with everything else', async () => hands.del(...(await hands.keys('rg:*')))],
   ])('a tenant that vanished %s stays served, is told once, and comes back', async (_, vanish) => {
     await apply('one', { deadlineMs: 44 })
@@ -331,7 +331,8 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
 
     const { length } = watched.reads
     await hands.hset(catalogKeys.tenant('one'), stored)
-    await hands.hset(catalogKeys.index, 'one', entry)
+    await hands.set(catalogKeys.index('one'), entry)
+    await hands.sadd(catalogKeys.tenants, 'one')
     await until('it is no longer missed', () => watched.snapshots.status().brokenTenants.length === 0)
     expect(watched.reads).toHaveLength(length)
     expect(eventsOf(watched, 'vanished')).toEqual(['one'])
@@ -340,7 +341,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   test.skipIf(skip)('a tenant that the index names and the store lacks is broken, not gone', async () => {
     await apply('one', { deadlineMs: 44 })
     const watched = await watch({ announced: false, pollMs: 15 })
-    await hands.multi().del(catalogKeys.tenant('one')).hset(catalogKeys.index, 'one', '2 x').exec()
+    await hands.multi().del(catalogKeys.tenant('one')).set(catalogKeys.index('one'), '2 x').exec()
     await until('it is missed', () => watched.snapshots.status().brokenTenants.includes('one'))
     expect(eventsOf(watched, 'broken')).toEqual(['one'])
     expect(watched.deadlineMsOf('one')).toBe(44)

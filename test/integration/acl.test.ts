@@ -1,0 +1,210 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/commands/local-redis.ts'
+import type { Tools } from '../../src/compose.ts'
+import { runCli } from '../support/cli.ts'
+import {
+  applyDocument,
+  publishRows,
+  type RunningGateway,
+  rowsOf,
+  startGateway,
+  testSettings,
+  testTools,
+} from '../support/studio.ts'
+import { goodClaims, makeKey, signToken, type TestKey } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
+
+/** The users of docs/redis.md, as they stand there: everything runs under them, and what they must not do is refused. */
+
+const binary = await findRedisServer()
+if (binary === null)
+  process.stderr.write('tests: the ACL of docs/redis.md is skipped; install redis-server\n')
+
+const page = await readFile(new URL('../../docs/redis.md', import.meta.url), 'utf8')
+const rules = [...page.matchAll(/^```acl\n(.*?)\n```$/gms)].map(([, rule]) => rule!)
+
+const [studio, other] = ['studio-a', 'studio-b'] as const
+
+describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
+  let directory: string
+  let redis: LocalRedis
+  let key: TestKey
+  let administrator: Tools
+  let publisher: Tools
+  let gateway: RunningGateway
+  /** Under the default user, who may do everything: the test's own hands. */
+  let hands: Redis
+
+  const urlOf = (user: string, password: string) => redis.url.replace('//', `//${user}:${password}@`)
+  const urls = {
+    administrator: () => urlOf('recgate-administrator', 'administrator-password'),
+    publisher: () => urlOf('recgate-publisher-studio-a', 'publisher-password'),
+    gateway: () => urlOf('recgate-gateway', 'gateway-password'),
+  }
+
+  function documentOf(tenant: string, popular = 0) {
+    return {
+      format: 1,
+      tenant,
+      issuers: [
+        { issuer: `https://${tenant}.example`, audience: 'recgate', jwks: { keys: [key.publicJwk] } },
+      ],
+      models: {
+        games: {
+          key: [{ claim: 'sub' }],
+          record: { game: { type: 'uint', max: 255 } },
+          default: { game: 0 },
+          versions: ['itemcf', 'popular'],
+          control: 'popular',
+          weights: { itemcf: 100 - popular, popular },
+        },
+      },
+    }
+  }
+
+  async function gameOf(tenant: string): Promise<string> {
+    const claims = goodClaims(`https://${tenant}.example`, { model: 'games' })
+    const headers = { Authorization: `Bearer ${await signToken(key, claims)}` }
+    const response = await fetch(`${gateway.data}/recommendations`, { headers })
+    const { version, reason, recommendation } = (await response.json()) as {
+      version: string
+      reason: string
+      recommendation?: { game: number }
+    }
+    return `${response.status} ${version} ${reason} ${recommendation?.game}`
+  }
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'recgate-acl-'))
+    const file = join(directory, 'users.acl')
+    await writeFile(file, [...rules, 'user default on nopass ~* &* +@all', ''].join('\n'))
+    redis = await startRedisServer(binary!, ['--aclfile', file])
+    hands = new Redis(redis.url)
+    key = await makeKey('ES256')
+    administrator = await testTools(urls.administrator())
+    publisher = await testTools(urls.publisher())
+    await applyDocument(administrator, documentOf(studio))
+    await applyDocument(administrator, documentOf(other))
+    gateway = await startGateway(testSettings(urls.gateway(), { RECGATE_CATALOG_POLL_MS: '60000' }))
+  })
+
+  afterAll(async () => {
+    await gateway?.gateway.stop()
+    administrator?.close()
+    publisher?.close()
+    hands?.disconnect()
+    await redis?.stop()
+    await rm(directory, { recursive: true })
+  })
+
+  test('the page has the three users', () => {
+    expect(rules.map((rule) => rule.split(' ')[1])).toEqual([
+      'recgate-gateway',
+      'recgate-publisher-studio-a',
+      'recgate-administrator',
+    ])
+  })
+
+  test('a publish by its publisher, and a change by an administrator, reach the gateway by announcement', async () => {
+    const rows = (game: number) => rowsOf(['sub', 'game'], [['player-1', game]])
+    expect(await gameOf(studio)).toBe('200 itemcf default 0')
+    await publishRows(publisher, [studio, 'games', 'itemcf'], rows(7))
+    await until('the publish is served', async () => (await gameOf(studio)) === '200 itemcf split 7')
+    await publishRows(administrator, [other, 'games', 'itemcf'], rows(9))
+    await until('the other is', async () => (await gameOf(other)) === '200 itemcf split 9')
+    await publishRows(publisher, [studio, 'games', 'popular'], rows(8))
+    await applyDocument(administrator, documentOf(studio, 100))
+    await until('the change is served', async () => (await gameOf(studio)) === '200 popular split 8')
+    expect(await gameOf(other)).toBe('200 itemcf split 9')
+  })
+
+  test('the command line publishes under it, and says in one line what another studio’s tables answer', async () => {
+    const rows = join(directory, 'rows.csv')
+    await writeFile(rows, 'sub,game\nplayer-1,11\n')
+    const publish = (tenant: string) =>
+      runCli(['publish', rows, '--tenant', tenant, '--model', 'games', '--version', 'popular'], {
+        env: { RECGATE_REDIS_URL: urls.publisher() },
+      })
+    expect(await publish(studio)).toMatchObject({ exitCode: 0 })
+    await until('it is served', async () => (await gameOf(studio)) === '200 popular split 11')
+    const refused = await publish(other)
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(refused.stderr.trim()).toMatch(/^[^\n]*NOPERM[^\n]*$/)
+    expect(refused.stderr).not.toContain('publisher-password')
+    expect(await gameOf(other)).toBe('200 itemcf split 9')
+  })
+
+  /** One command of each kind that writes, and of each that reads, on a key of whatever type. */
+  const writes = (name: string): string[][] => [
+    ['SET', name, 'x'],
+    ['DEL', name],
+    ['UNLINK', name],
+    ['HSET', name, 'player-1', 'x'],
+    ['HDEL', name, 'player-1'],
+    ['SADD', name, 'x'],
+    ['XADD', name, '*', 'entry', 'x'],
+    ['EXPIRE', name, '1'],
+    ['RENAME', name, 'rg:t:studio-a:x'],
+    ['EVAL', 'return redis.call("HSET", KEYS[1], "a", "b")', '1', name],
+    ['EVAL', 'return redis.call("HSET", ARGV[1], "a", "b")', '0', name],
+  ]
+  const reads = (name: string): string[][] => [
+    ['HGETALL', name],
+    ['HMGET', name, 'player-1'],
+    ['GET', name],
+    ['EXISTS', name],
+    ['EVAL', 'return redis.call("HGETALL", KEYS[1])', '1', name],
+  ]
+  const everywhere = [
+    ['FLUSHDB'],
+    ['FLUSHALL'],
+    ['CONFIG', 'GET', '*'],
+    ['KEYS', '*'],
+    ['SHUTDOWN', 'NOSAVE'],
+    ['ACL', 'LIST'],
+    ['SCRIPT', 'FLUSH'],
+    ['SWAPDB', '0', '1'],
+  ]
+
+  async function allowed(url: string, commands: readonly (readonly string[])[]): Promise<string[]> {
+    const client = new Redis(url, { retryStrategy: () => null })
+    const before = await contents()
+    const permitted: string[] = []
+    for (const [name = '', ...values] of commands) {
+      const error = await client.call(name, ...values).then(
+        () => '(done)',
+        ({ message }: Error) => message,
+      )
+      // Inside a script the refusal is worded otherwise.
+      if (!/^NOPERM|The user executing the script can't (access|run)/.test(error))
+        permitted.push(`${name} ${values.join(' ')}: ${error}`)
+    }
+    client.disconnect()
+    expect(await contents()).toEqual(before)
+    return permitted
+  }
+
+  async function contents(): Promise<string[]> {
+    const keys = (await hands.keys('*')).sort()
+    return Promise.all(keys.map(async (name) => `${name} ${(await hands.dumpBuffer(name))?.toString('hex')}`))
+  }
+
+  test('the gateway’s user can write nothing at all', async () => {
+    const keys = await hands.keys('rg:*')
+    expect(keys.length).toBeGreaterThan(12)
+    const commands = [...keys.flatMap(writes), ...everywhere, ['PUBLISH', 'rg:{rg-catalog}:changes', studio]]
+    expect(await allowed(urls.gateway(), commands)).toEqual([])
+  })
+
+  test('the publisher of one studio reaches no key of another’s, and none that studios share', async () => {
+    const keys = (await hands.keys('rg:*')).filter((name) => !/:studio-a(:|$)/.test(name))
+    expect(keys.filter((name) => name.includes(other)).length).toBeGreaterThan(4)
+    expect(keys).toEqual(expect.arrayContaining(['rg:{rg-catalog}:tenants', 'rg:{rg-catalog}:issuers']))
+    const commands = [...keys.flatMap(writes), ...keys.flatMap(reads), ...everywhere]
+    expect(await allowed(urls.publisher(), commands)).toEqual([])
+  })
+})
