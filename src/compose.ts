@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { activateGeneration } from './catalog/change.ts'
@@ -16,12 +15,20 @@ import { createIssuers } from './jwt/issuer-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics } from './metrics/catalog-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
-import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
-import { createRedisClient, describeEngine, type RedisRole, redisReady } from './redis/client.ts'
+import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
+import { createCatalogStore } from './redis/catalog-store.ts'
+import {
+  createRedisClient,
+  createSubscriberClients,
+  describeEngine,
+  type RedisConnection,
+  redisReady,
+} from './redis/client.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
+import { resolveRedis } from './settings/redis-endpoint.ts'
 import type { Settings } from './settings/schema.ts'
 import type { GenerationCatalog, TableStore } from './tables/ports.ts'
 
@@ -52,21 +59,22 @@ export interface Gateway {
   stop(): Promise<void>
 }
 
-/** The first connection takes milliseconds; after this long the gateway starts unready. */
-const catalogWaitMs = 2_000
+/** The first connections take milliseconds; after this long the gateway starts unready. */
+const connectWaitMs = 2_000
 
 /** `recgate serve`. */
 export function composeGateway(options: GatewayOptions): Gateway {
   const { settings, log, developmentKey } = options
-  const connect = createConnector(log)
-  const readsClient = connect('reads', settings.redis.url)
-  const catalogClient = connect('catalog', catalogUrl(settings))
-  const subscriberClient = connect('subscriber', catalogUrl(settings))
+  const connectionOf = createConnections(settings, log)
+  const readsClient = createRedisClient('reads', connectionOf('reads'))
+  const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
   const store = createCatalogStore(catalogClient, randomToken)
   const { issuerFor } = createIssuers({ resolveSecret: options.resolveSecret })
   const snapshots = watchSnapshots({
     store,
-    announcements: createCatalogAnnouncements(subscriberClient),
+    announcements: createCatalogAnnouncements({
+      connect: createSubscriberClients(connectionOf('subscriber')),
+    }),
     environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
     extraIssuers: (tenantId) =>
       developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
@@ -87,6 +95,9 @@ export function composeGateway(options: GatewayOptions): Gateway {
   })
   let isDraining = false
   let isBound = false
+  let binding: Promise<void> = Promise.resolve()
+  /** So that a start that still waits for the catalog holds up no end. */
+  const { promise: stopped, resolve: stopWaiting } = Promise.withResolvers<void>()
 
   const servers = {
     data: () =>
@@ -116,25 +127,37 @@ export function composeGateway(options: GatewayOptions): Gateway {
     snapshots,
     async start() {
       const addresses: Partial<Record<Plane, string>> = {}
-      for (const { plane, app } of started) {
-        // Fastify writes into its options; settings are frozen.
-        const { host, port } = settings[plane]
-        addresses[plane] = await app.listen({ host, port })
+      const bind = async () => {
+        for (const { plane, app } of started) {
+          // Fastify writes into its options; settings are frozen.
+          const { host, port } = settings[plane]
+          addresses[plane] = await app.listen({ host, port })
+        }
       }
+      binding = bind()
+      await binding
       isBound = true
-      // A catalog out of reach doesn't stop the start: readiness says so until it is there.
-      await redisReady(catalogClient, catalogWaitMs).catch(() => undefined)
-      await snapshots.start()
+      // A catalog out of reach doesn't stop the start: readiness says so until it is there. Tables are waited for, too,
+      // or the first answers would fall down the ladder.
+      const connected = [catalogClient, readsClient].map((client) => redisReady(client, connectWaitMs))
+      await Promise.race([Promise.allSettled(connected), stopped])
+      if (!isDraining) await Promise.race([snapshots.start(), stopped])
       return addresses
     },
     async stop() {
       isDraining = true
-      // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests.
-      await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
+      stopWaiting()
+      // A listener that is just being bound would outlive its close.
+      await binding.catch(() => undefined)
+      // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests. One that was
+      // never ready got none.
+      if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
       await Promise.all(started.map(({ app }) => app.close()))
-      await snapshots.close()
-      readsClient.disconnect()
+      const closed = snapshots.close()
+      // They would wait for what a Redis that hangs still owes them.
       catalogClient.disconnect()
+      readsClient.disconnect()
+      await closed
     },
   }
 }
@@ -152,9 +175,9 @@ export async function composeTools(
   settings: Pick<Settings, 'redis' | 'catalogRedis'>,
   log: Logger,
 ): Promise<Tools> {
-  const connect = createConnector(log)
-  const catalogClient = connect('catalog', catalogUrl(settings))
-  const tablesClient = connect('tables', settings.redis.url)
+  const connectionOf = createConnections(settings, log)
+  const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
+  const tablesClient = createRedisClient('tables', connectionOf('tables'))
   const close = () => {
     catalogClient.disconnect()
     tablesClient.disconnect()
@@ -188,25 +211,29 @@ function highestGeneration(generations: Readonly<Record<string, unknown>>): numb
   return Math.max(0, ...Object.keys(generations).map(Number))
 }
 
-function catalogUrl(settings: Pick<Settings, 'redis' | 'catalogRedis'>): string {
-  return settings.catalogRedis?.url ?? settings.redis.url
-}
+/** Reasons of one outage that are said; those of a whole Cluster's nodes are one another's like. */
+const reasonsSaidMax = 8
 
-type Connector = (role: RedisRole, url: string) => Redis
-
-function createConnector(log: Logger): Connector {
-  return (role, url) => {
+/** Where each role's clients connect to, and the log of it. */
+function createConnections(
+  settings: Pick<Settings, 'redis' | 'catalogRedis'>,
+  log: Logger,
+): (role: 'reads' | 'tables' | 'catalog' | 'subscriber') => RedisConnection {
+  const tables = resolveRedis(settings.redis)
+  const catalog = settings.catalogRedis === undefined ? tables : resolveRedis(settings.catalogRedis)
+  return (role) => {
     // Reconnections fail several times a second with the same words: an outage is said once, until it is over.
-    let reported: string | null = null
-    const onError = ({ message }: Error) => {
-      if (message !== reported) log.warn({ role, reason: message }, 'Redis connection')
-      reported = message
+    const said = new Set<string>()
+    return {
+      endpoint: role === 'reads' || role === 'tables' ? tables : catalog,
+      name: `recgate-${role}`,
+      onError: ({ message }) => {
+        if (said.has(message) || said.size === reasonsSaidMax) return
+        said.add(message)
+        log.warn({ role, reason: message }, 'Redis connection')
+      },
+      onReady: () => said.clear(),
     }
-    const client = createRedisClient(role, { url, name: `recgate-${role}`, onError })
-    client.on('ready', () => {
-      reported = null
-    })
-    return client
   }
 }
 

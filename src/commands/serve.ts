@@ -24,14 +24,14 @@ export async function serve(options: ServeOptions): Promise<void> {
   if (developmentKey !== null)
     log.warn('development: tokens of this machine’s development key are trusted; bound to loopback')
   const gateway = composeGateway({ settings, resolveSecret, planes: chosen, developmentKey, log })
+  // Before the start, which waits for the catalog: a signal meanwhile ends it as orderly as later.
+  const isStopping = stopOnSignal(gateway, () => log.info('stopped'))
   const addresses = await gateway.start()
-  // Before it is said: whoever waits for the line may signal at once.
-  stopOnSignal(gateway, () => log.info('stopped'))
-  log.info(addresses, 'listening')
+  if (!isStopping()) log.info(addresses, 'listening')
 }
 
-/** The first signal drains; a second one ends at once. */
-export function stopOnSignal(gateway: Gateway, stopped: () => void | Promise<void>): void {
+/** The first signal drains; a second one ends at once. Answers whether one has come. */
+export function stopOnSignal(gateway: Gateway, stopped: () => void | Promise<void>): () => boolean {
   let stopping = false
   const stop = () => {
     if (stopping) process.exit(1)
@@ -49,6 +49,7 @@ export function stopOnSignal(gateway: Gateway, stopped: () => void | Promise<voi
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  return () => stopping
 }
 
 function onLoopback(settings: Settings): Settings {

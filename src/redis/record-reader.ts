@@ -1,6 +1,7 @@
-import type { Redis } from 'ioredis'
 import { limits } from '../domain/limits.ts'
 import type { RecordReader } from '../serving/ports.ts'
+import { isCluster, type RedisClient } from './client.ts'
+import { createClusterReads } from './cluster-reads.ts'
 import { createScriptReads } from './script-reads.ts'
 import type { Settle, WaitingRead } from './waiting-read.ts'
 
@@ -12,7 +13,7 @@ const sweepMs = 5
  * `clock` gives milliseconds that never run backwards.
  */
 export function createRecordReader(
-  client: Redis,
+  client: RedisClient,
   clock: () => number = () => performance.now(),
 ): RecordReader {
   /** Not sent yet. */
@@ -29,7 +30,7 @@ export function createRecordReader(
     waitingRead.settle = null
   }
 
-  const send = createScriptReads(client, settle)
+  const send = isCluster(client) ? createClusterReads(client, settle) : createScriptReads(client, settle)
 
   function flush(): void {
     const reads = queued

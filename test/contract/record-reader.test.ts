@@ -4,12 +4,14 @@ import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/co
 import { limits } from '../../src/domain/limits.ts'
 import { bucketOf } from '../../src/domain/row-key.ts'
 import type { ActiveTable } from '../../src/domain/snapshot.ts'
-import { createRedisClient, type RedisRole, redisReady } from '../../src/redis/client.ts'
+import { type RedisClient, redisReady } from '../../src/redis/client.ts'
+import type { RedisRole } from '../../src/redis/client-options.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { createRecordReader } from '../../src/redis/record-reader.ts'
 import { createTableStore } from '../../src/redis/table-store.ts'
 import type { RecordRead, RecordReader, RecordReadResult } from '../../src/serving/ports.ts'
-import { engines } from '../support/redis.ts'
+import { engines, onCluster } from '../support/redis.ts'
+import { serversOf, singleClient, testClient } from '../support/redis-clients.ts'
 import { until } from '../support/until.ts'
 
 /** Where the deadline isn't what is tested: far beyond any machine's hiccups. */
@@ -19,7 +21,7 @@ type Rows = Readonly<Record<string, Uint8Array>>
 
 let generations = 0
 /** A whole table in Redis: every bucket with its token. */
-async function writeTable(client: Redis, rows: Rows, buckets = 4): Promise<ActiveTable> {
+async function writeTable(client: RedisClient, rows: Rows, buckets = 4): Promise<ActiveTable> {
   const address = { tenantId: 'studio', modelId: 'games', generation: ++generations }
   const token = `token-${address.generation}`
   const packed = Object.entries(rows).map(([rowKey, bytes]) => ({ rowKey, packed: bytes }))
@@ -48,18 +50,21 @@ const own = (bytes: string) => ({ from: 'own', bytes })
 const control = (bytes: string, cause: string) => ({ from: 'control', bytes, cause })
 const none = (cause: string) => ({ from: 'none', cause })
 
-interface Fixture {
-  readonly client: Redis
+interface Fixture<Client extends RedisClient> {
+  readonly client: Client
   /** The reader's own. */
-  readonly reads: Redis
+  readonly reads: Client
   readonly reader: RecordReader
   close(): void
 }
 
 /** The gateway's role is `reads`, whose time-outs are meant for Redis and would also meet a machine that is busy with tests. */
-async function connect(redis: LocalRedis, role: RedisRole = 'tables'): Promise<Fixture> {
-  const options = { url: redis.url, name: 'contract', onError: () => undefined }
-  const [reads, client] = [createRedisClient(role, options), createRedisClient('tables', options)]
+async function connect<Client extends RedisClient>(
+  redis: LocalRedis,
+  create: (role: RedisRole, url: string) => Client,
+  role: RedisRole = 'tables',
+): Promise<Fixture<Client>> {
+  const [reads, client] = [create(role, redis.url), create('tables', redis.url)]
   await Promise.all([redisReady(reads, 10_000), redisReady(client, 10_000)])
   const close = () => {
     reads.disconnect()
@@ -71,14 +76,14 @@ async function connect(redis: LocalRedis, role: RedisRole = 'tables'): Promise<F
 for (const engine of engines) {
   describe.skipIf(engine.skip)(`reading records on the ${engine.name}`, () => {
     let redis: LocalRedis
-    let fixture: Fixture
-    let client: Redis
+    let fixture: Fixture<RedisClient>
+    let client: RedisClient
     let itemcf: ActiveTable
     let popular: ActiveTable
 
     beforeAll(async () => {
       redis = await engine.start()
-      fixture = await connect(redis)
+      fixture = await connect(redis, testClient)
       client = fixture.client
     })
 
@@ -241,7 +246,7 @@ for (const engine of engines) {
     test('after SCRIPT FLUSH reads are answered as before', async () => {
       expect(await read('both')).toEqual(own('own-1'))
       for (let times = 0; times < 2; times++) {
-        await client.script('FLUSH')
+        for (const server of serversOf(client)) await server.script('FLUSH')
         const results = await Promise.all(Array.from({ length: 300 }, () => read('both')))
         expect(results).toEqual(Array.from({ length: 300 }, () => own('own-1')))
       }
@@ -263,9 +268,9 @@ for (const engine of engines) {
 const binary = await findRedisServer()
 
 /** Counted, stopped and killed: what nobody else may share. Skipped where PATH has no server. */
-describe.skipIf(binary === null)('reading records from a server of its own', () => {
+describe.skipIf(binary === null || onCluster)('reading records from a server of its own', () => {
   const started: { stop(): Promise<void> }[] = []
-  const fixtures: Fixture[] = []
+  const fixtures: Fixture<Redis>[] = []
 
   async function startServer(...settings: string[]): Promise<LocalRedis> {
     const redis = await startRedisServer(binary!, settings)
@@ -273,8 +278,8 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
     return redis
   }
 
-  async function connected(redis: LocalRedis, role?: RedisRole): Promise<Fixture> {
-    const fixture = await connect(redis, role)
+  async function connected(redis: LocalRedis, role?: RedisRole): Promise<Fixture<Redis>> {
+    const fixture = await connect(redis, singleClient, role)
     fixtures.push(fixture)
     return fixture
   }
@@ -307,7 +312,7 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
   }
 
   describe('the calls', () => {
-    let fixture: Fixture
+    let fixture: Fixture<Redis>
     let table: ActiveTable
 
     beforeAll(async () => {
@@ -369,7 +374,7 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
   })
 
   describe('a Redis that hangs', () => {
-    let fixture: Fixture
+    let fixture: Fixture<Redis>
     let table: ActiveTable
     let pid: number
     const stopServer = () => process.kill(pid, 'SIGSTOP')
@@ -476,7 +481,7 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
     const gone = await startRedisServer(binary!)
     const table = { generation: 1, token: 'token', buckets: 1, rows: 1, bucketPrefix: 'rg:t:studio:games:1:' }
     await gone.stop()
-    const client = createRedisClient('reads', { url: gone.url, name: 'contract', onError: () => undefined })
+    const client = testClient('reads', gone.url)
     const results = await readAtOnce(createRecordReader(client), table, 10, Number.POSITIVE_INFINITY)
     client.disconnect()
     expect(results).toEqual(results.map(() => none('store')))

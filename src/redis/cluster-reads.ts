@@ -1,0 +1,116 @@
+import { type Cluster, Command, type Redis } from 'ioredis'
+import type { Cause } from '../domain/reasons.ts'
+import { bucketOf } from '../domain/row-key.ts'
+import type { ActiveTable } from '../domain/snapshot.ts'
+import { createSlotsRefresh } from './cluster-slots.ts'
+import type { ReadSender, Settle, WaitingRead } from './waiting-read.ts'
+
+/** One row of one table that a read needs. */
+interface Lookup {
+  readonly waitingRead: WaitingRead
+  readonly table: ActiveTable
+  /** What made the read fall to control's table; null while it looks into its own. */
+  readonly fellBy: Cause | null
+}
+
+type Reply = readonly [record: Buffer | null, token: Buffer | null]
+
+/**
+ * Sends a turn's reads to the nodes that own their buckets' slots: one `HMGET bucket row ""` each, since no script
+ * reaches across slots, and all that go to one node in one write. Control's row is asked for only where the own one is
+ * missing. A node that is away answers nothing at once; what was moved is followed by the client, as long as the read waits.
+ */
+export function createClusterReads(cluster: Cluster, settle: Settle): ReadSender {
+  const refreshSlotsSoon = createSlotsRefresh(cluster)
+  /** Lookups of control's rows that the replies of this turn asked for. */
+  let siblings: Lookup[] = []
+
+  function send(lookups: readonly Lookup[]): void {
+    const nodes = new Map<string, Redis>()
+    for (const node of cluster.nodes('master')) nodes.set(`${node.options.host}:${node.options.port}`, node)
+    const corked = new Set<Redis['stream']>()
+    for (const lookup of lookups) {
+      const command = commandOf(lookup, receive)
+      const owner = cluster.slots[command.getSlot()]?.[0]
+      const node = owner === undefined ? undefined : nodes.get(owner)
+      if (node === undefined || !takesCommands(node)) {
+        settle(lookup.waitingRead, { from: 'none', cause: 'store' })
+        refreshSlotsSoon()
+        continue
+      }
+      if (node.status === 'ready' && !corked.has(node.stream)) {
+        node.stream.cork()
+        corked.add(node.stream)
+      }
+      node.sendCommand(command)
+    }
+    for (const stream of corked) stream.uncork()
+  }
+
+  function receive(lookup: Lookup, error: Error | null, reply: Reply | undefined): void {
+    if (lookup.waitingRead.settle === null) return
+    if (error && /^(MOVED|ASK) /.test(error.message))
+      cluster.sendCommand(commandOf(lookup, receiveRedirected))
+    else receiveRedirected(lookup, error, reply)
+  }
+
+  function receiveRedirected(lookup: Lookup, error: Error | null, reply: Reply | undefined): void {
+    const { waitingRead, table, fellBy } = lookup
+    if (error && !error.message.startsWith('WRONGTYPE')) {
+      // What went wrong is counted as the cause, and reported by the client's error event.
+      settle(waitingRead, { from: 'none', cause: 'store' })
+      refreshSlotsSoon()
+      return
+    }
+    const [record, token] = reply ?? [null, null]
+    const isSound = token !== null && token.toString() === table.token
+    if (isSound && record !== null)
+      settle(
+        waitingRead,
+        fellBy === null ? { from: 'own', bytes: record } : { from: 'control', bytes: record, cause: fellBy },
+      )
+    else if (fellBy === null) missOwn(waitingRead, isSound ? 'unknown-row' : 'table-damaged')
+    else settle(waitingRead, { from: 'none', cause: fellBy })
+  }
+
+  function missOwn(waitingRead: WaitingRead, cause: Cause): void {
+    const { control } = waitingRead.read
+    if (control === null) settle(waitingRead, { from: 'none', cause })
+    else {
+      if (siblings.length === 0) setImmediate(sendSiblings)
+      siblings.push({ waitingRead, table: control, fellBy: cause })
+    }
+  }
+
+  function sendSiblings(): void {
+    const lookups = siblings
+    siblings = []
+    send(lookups)
+  }
+
+  return (reads) =>
+    send(
+      reads.map((waitingRead) => {
+        const { own, control } = waitingRead.read
+        // The reader answers a read that has neither by itself.
+        if (own === null) return { waitingRead, table: control!, fellBy: 'no-table' }
+        return { waitingRead, table: own, fellBy: null }
+      }),
+    )
+}
+
+type Receive = (lookup: Lookup, error: Error | null, reply: Reply | undefined) => void
+
+function commandOf(lookup: Lookup, receive: Receive): Command {
+  const { table, waitingRead } = lookup
+  const { rowKey } = waitingRead.read
+  const key = table.bucketPrefix + bucketOf(rowKey, table.buckets)
+  return new Command('hmget', [key, rowKey, ''], { replyEncoding: null }, (error, reply) =>
+    receive(lookup, error ?? null, reply as Reply | undefined),
+  )
+}
+
+/** One that is being connected takes them in; that is a matter of milliseconds, or ends in an error. */
+function takesCommands({ status }: Redis): boolean {
+  return status === 'ready' || status === 'connect' || status === 'connecting' || status === 'wait'
+}
