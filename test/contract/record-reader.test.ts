@@ -171,7 +171,7 @@ for (const engine of engines) {
     })
 
     test('both tables damaged give the own cause', async () => {
-      await client.del(bucketKey(itemcf, 'both'), bucketKey(popular, 'both'))
+      for (const table of [itemcf, popular]) await client.del(bucketKey(table, 'both'))
       expect(await read('both')).toEqual(none('table-damaged'))
     })
 
@@ -266,6 +266,8 @@ for (const engine of engines) {
 }
 
 const binary = await findRedisServer()
+if (onCluster)
+  process.stderr.write('tests: a reader with a server of its own is tested in the project main\n')
 
 /** Counted, stopped and killed: what nobody else may share. Skipped where PATH has no server. */
 describe.skipIf(binary === null || onCluster)('reading records from a server of its own', () => {
