@@ -1,4 +1,5 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis'
+import { DirectConnector } from './connectors.ts'
 import type { RedisEndpoint } from './endpoint.ts'
 
 /**
@@ -36,6 +37,7 @@ function connectionOptions(role: RedisRole, name: string, endpoint: RedisEndpoin
     ...(endpoint.username === null ? {} : { username: endpoint.username }),
     ...(endpoint.password === null ? {} : { password: endpoint.password }),
     ...(endpoint.tls === null ? {} : { tls: { ...endpoint.tls } }),
+    Connector: DirectConnector,
     connectionName: name,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

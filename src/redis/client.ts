@@ -4,7 +4,7 @@ import { OperationError } from '../domain/errors.ts'
 import { clusterOptions, nodeOptions, type RedisRole } from './client-options.ts'
 import { isWhole, watchSlots } from './cluster-slots.ts'
 import { describeEndpoint, type RedisEndpoint } from './endpoint.ts'
-import { createSentinelWatch, reasonOf } from './failure-reason.ts'
+import { createWatch, type Report, reportError } from './failure-reason.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -25,15 +25,14 @@ const connections = new WeakMap<RedisClient, { readonly where: string; reason: s
 export function createRedisClient(role: RedisRole, connection: RedisConnection): RedisClient {
   const { endpoint, name, onError, onReady = () => undefined } = connection
   const state = { where: describeEndpoint(endpoint), reason: 'no answer' }
-  const report = (reason: string | null) => {
-    if (reason === null) return
+  const report: Report = (reason) => {
     state.reason = reason
     onError(new Error(reason))
   }
   const client =
     endpoint.topology === 'cluster'
       ? createCluster(clusterOptions(role, name, endpoint), endpoint, report, onReady)
-      : createSingle(nodeOptions(role, name, endpoint), endpoint, report, onReady)
+      : createSingle(nodeOptions(role, name, endpoint), createWatch(endpoint, report), onReady)
   connections.set(client, state)
   return client
 }
@@ -45,9 +44,7 @@ export function createRedisClient(role: RedisRole, connection: RedisConnection):
 export function createSubscriberClients(connection: RedisConnection): (attempt: number) => Redis {
   const { name, onError, onReady = () => undefined } = connection
   const { nodes, topology } = connection.endpoint
-  const watch = createWatch(connection.endpoint, (reason) => {
-    if (reason !== null) onError(new Error(reason))
-  })
+  const watch = createWatch(connection.endpoint, (reason) => onError(new Error(reason)))
   return (attempt) => {
     const node = nodes[attempt % nodes.length]!
     const endpoint: RedisEndpoint =
@@ -55,49 +52,33 @@ export function createSubscriberClients(connection: RedisConnection): (attempt: 
         ? { ...connection.endpoint, topology: 'standalone', nodes: [node] }
         : connection.endpoint
     const once = { retryStrategy: null, sentinelRetryStrategy: () => null, autoResubscribe: false }
-    const client = new Redis({ ...nodeOptions('subscriber', name, endpoint), ...once })
-    watch(client)
-    client.on('ready', onReady)
-    return client
+    return createSingle({ ...nodeOptions('subscriber', name, endpoint), ...once }, watch, onReady)
   }
-}
-
-type Report = (reason: string | null) => void
-
-/** What makes a client of one server report why it isn't connected. */
-function createWatch(endpoint: RedisEndpoint, report: Report): (client: Redis) => void {
-  if (endpoint.topology === 'sentinel') return createSentinelWatch(endpoint, report)
-  return (client) => client.on('error', (error: Error) => report(reasonOf(error)))
 }
 
 function createSingle(
   options: ReturnType<typeof nodeOptions>,
-  endpoint: RedisEndpoint,
-  report: Report,
+  { options: more, watch }: ReturnType<typeof createWatch>,
   onReady: () => void,
 ): Redis {
-  const client = new Redis(options)
-  createWatch(endpoint, report)(client)
-  client.on('ready', onReady)
-  return client
+  const client = new Redis({ ...options, ...more })
+  watch(client)
+  return client.on('ready', onReady)
 }
 
 function createCluster(
   options: ReturnType<typeof clusterOptions>,
-  { nodes }: RedisEndpoint,
+  endpoint: RedisEndpoint,
   report: Report,
   onReady: () => void,
 ): Cluster {
   const cluster = new Cluster(
-    nodes.map((node) => ({ ...node })),
+    endpoint.nodes.map((node) => ({ ...node })),
     options,
   )
   let isChecked = true
-  cluster.on('error', (error: Error) => report(reasonOf(error)))
-  cluster.on('node error', (error: Error, node: string) => {
-    const reason = reasonOf(error)
-    report(reason === null ? null : `${node}: ${reason}`)
-  })
+  cluster.on('error', (error: Error) => reportError(error, endpoint, report))
+  cluster.on('node error', (error: Error, node: string) => reportError(error, endpoint, report, `${node}: `))
   cluster.on('connect', () => {
     isChecked = false
   })

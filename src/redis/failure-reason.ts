@@ -1,85 +1,64 @@
-import { Redis } from 'ioredis'
-import { describeNode, type RedisEndpoint, type RedisNode } from './endpoint.ts'
+import type { Redis, RedisOptions } from 'ioredis'
+import { createSentinelConnector } from './connectors.ts'
+import { describeNode, type RedisEndpoint } from './endpoint.ts'
+
+/** Told at every try why a connection isn't there; the text holds no password and no argument of a command. */
+export type Report = (reason: string) => void
 
 /** What ioredis says where it knows that a connection ended and not why; the why comes in an error of its own. */
 const withoutReason = /^(Connection is closed\.|Failed to refresh slots cache\.|timeout)$/
+
+/** `403D…:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../deps/…` */
+const openSsl = /^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*$/s
 
 /**
  * An error's words and nothing else: ioredis' errors carry the arguments of the command, a password among them, and
  * old servers repeat unknown commands with their arguments. Null where it tells nothing.
  */
-export function reasonOf({ message }: Error): string | null {
-  const reason = message.replace(/,? with args beginning with:.*$/s, '')
-  return reason === '' || withoutReason.test(reason) ? null : reason
+function reasonOf({ message }: Error, { tls }: RedisEndpoint): string | null {
+  const reason = message.replace(/,? with args beginning with:.*$/s, '').replace(openSsl, 'TLS: $1')
+  if (reason === '' || withoutReason.test(reason)) return null
+  // A server that misses a certificate may be gone before its alert is read.
+  return tls !== null && tls.cert === undefined && /ECONNRESET|EPIPE|before secure TLS/.test(reason)
+    ? `${reason}; does the server ask for a client certificate?`
+    : reason
 }
 
-/** Between two looks at why a Sentinel can't be reached. */
-const lookMsMin = 5_000
+/** `where` is put before the reason. */
+export function reportError(error: Error, endpoint: RedisEndpoint, report: Report, where = ''): void {
+  const reason = reasonOf(error, endpoint)
+  if (reason !== null) report(where + reason)
+}
 
-/**
- * Reports why clients whose master is named by Sentinels aren't connected. ioredis keeps to itself why a Sentinel can't
- * be reached, so that one more connection is tried to learn it; and says that all are unreachable whenever it has been
- * through its list, also where none failed.
- */
-export function createSentinelWatch(
+/** What makes clients of one server, or of the one that Sentinels name, report why they aren't connected. */
+export function createWatch(
   endpoint: RedisEndpoint,
-  report: (reason: string | null) => void,
-): (client: Redis) => void {
-  let lookedAt = Number.NEGATIVE_INFINITY
-
-  function reportUnreachable(reason: string | null): void {
-    if (!reason?.endsWith(noAnswer)) report(reason)
-    else if (performance.now() - lookedAt >= lookMsMin) {
-      lookedAt = performance.now()
-      void lookAt(endpoint.nodes[0]!, endpoint).then((seen) => report(seen ?? reason))
+  report: Report,
+): { readonly options: Pick<RedisOptions, 'Connector'>; watch(client: Redis): void } {
+  if (endpoint.topology !== 'sentinel')
+    return {
+      options: {},
+      watch: (client) => void client.on('error', (error) => reportError(error, endpoint, report)),
     }
+  /** Why the last of them wasn't of use; ioredis also says that all are unreachable when it has asked each in turn. */
+  let failed: string | null = null
+  const fail: Report = (reason) => {
+    failed = reason
   }
-
-  return (client) => {
-    let failed: string | null = null
-    client.on('sentinelError', ({ message }: Error) => {
-      const [, node, why = ''] = /^failed to connect to sentinel (\S+) because (.*)$/s.exec(message) ?? []
-      failed =
-        node === undefined
-          ? `the Sentinels know no master ${endpoint.masterName}`
-          : `Sentinel at ${node}: ${reasonOf(new Error(why)) ?? noAnswer}`
-    })
-    client.on('error', (error: Error) => {
-      if (error.message.startsWith('All sentinels are unreachable')) {
-        reportUnreachable(failed)
+  const Connector = createSentinelConnector((sentinel, error) =>
+    reportError(error, endpoint, fail, `Sentinel at ${describeNode(sentinel)}: `),
+  )
+  return {
+    options: { Connector },
+    watch(client) {
+      client.on('sentinelError', ({ message }: Error) => {
+        if (/invalid reply/.test(message)) fail(`the Sentinels know no master ${endpoint.masterName}`)
+      })
+      client.on('error', (error) => {
+        if (!error.message.startsWith('All sentinels are unreachable')) reportError(error, endpoint, report)
+        else if (failed !== null) report(failed)
         failed = null
-      } else report(reasonOf(error))
-    })
+      })
+    },
   }
-}
-
-const noAnswer = 'no answer'
-
-/** Why a Sentinel can't be reached; null where it can. */
-function lookAt(
-  node: RedisNode,
-  { tls, sentinelUsername, sentinelPassword }: RedisEndpoint,
-): Promise<string | null> {
-  const client = new Redis({
-    ...node,
-    ...(tls === null ? {} : { tls: { ...tls } }),
-    ...(sentinelUsername === null ? {} : { username: sentinelUsername }),
-    ...(sentinelPassword === null ? {} : { password: sentinelPassword }),
-    connectTimeout: 2_000,
-    socketTimeout: 2_000,
-    enableReadyCheck: false,
-    enableOfflineQueue: false,
-    disableClientInfo: true,
-    retryStrategy: null,
-  })
-  return new Promise((resolve) => {
-    const tell = (error?: Error) => {
-      const reason = error === undefined ? null : reasonOf(error)
-      resolve(reason === null ? null : `Sentinel at ${describeNode(node)}: ${reason}`)
-      client.disconnect()
-    }
-    client.on('error', tell)
-    client.once('ready', () => tell())
-    client.once('end', () => tell())
-  })
 }
