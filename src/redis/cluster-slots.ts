@@ -17,7 +17,9 @@ export function watchSlots(cluster: Cluster, onWhole: () => void): void {
     wasWhole = whole
   }
   cluster.on('ready', look)
-  cluster.on('-node', () => {
+  cluster.on('-node', (node: Redis) => {
+    // One that a redirection named and that has no slot yet is dropped whenever slots are read: that says nothing.
+    if (!cluster.slots.some(([owner]) => owner === keyOf(node))) return
     wasWhole = false
     refreshSoon()
   })
@@ -25,14 +27,42 @@ export function watchSlots(cluster: Cluster, onWhole: () => void): void {
     catchAsking(node)
     // Also of a replica: it is connected when it becomes a master.
     node.on('ready', look)
-    // ioredis connects at the first command, which would wait for it, and whose error would not say what is wrong.
-    if (!node.options.readOnly) node.connect().catch(() => undefined)
+    // ioredis connects at the first command, which would wait for it, and whose error would not say what is wrong. Not in
+    // this turn: a command that was redirected to a new node is refused where that one is being connected.
+    process.nextTick(() => {
+      if (!node.options.readOnly && node.status === 'wait') node.connect().catch(() => undefined)
+    })
   })
+}
+
+/** As ioredis has it among a slot's owners. */
+export function keyOf({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`
 }
 
 /** Whether every slot's master can be asked. */
 export function isWhole(cluster: Cluster): boolean {
   return cluster.status === 'ready' && cluster.nodes('master').every((node) => node.status === 'ready')
+}
+
+/**
+ * Makes a node known that a redirection names: one that is about to get its first slot is in no list of slots. ioredis
+ * has this for itself, and refuses commands to such a node while it is being connected; the node itself takes them.
+ *
+ * @param address `HOST:PORT`
+ */
+export function addNode(cluster: Cluster, address: string): Redis {
+  const { connectionPool } = cluster as unknown as Pooled
+  const colon = address.lastIndexOf(':')
+  return connectionPool.findOrCreate({
+    host: address.slice(0, colon),
+    port: Number(address.slice(colon + 1)),
+  })
+}
+
+/** What ioredis keeps from those who use it. */
+interface Pooled {
+  readonly connectionPool: { findOrCreate(node: { host: string; port: number }): Redis }
 }
 
 /** A function that has the slots read again, at most every half second. */

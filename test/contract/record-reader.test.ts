@@ -2,53 +2,18 @@ import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/commands/local-redis.ts'
 import { limits } from '../../src/domain/limits.ts'
-import { bucketOf } from '../../src/domain/row-key.ts'
 import type { ActiveTable } from '../../src/domain/snapshot.ts'
 import { type RedisClient, redisReady } from '../../src/redis/client.ts'
 import type { RedisRole } from '../../src/redis/client-options.ts'
-import { tableKeys } from '../../src/redis/keys.ts'
 import { createRecordReader } from '../../src/redis/record-reader.ts'
-import { createTableStore } from '../../src/redis/table-store.ts'
 import type { RecordRead, RecordReader, RecordReadResult } from '../../src/serving/ports.ts'
 import { engines, onCluster } from '../support/redis.ts'
 import { serversOf, singleClient, testClient } from '../support/redis-clients.ts'
+import { bucketKey, control, none, own, type Rows, shown, writeTable } from '../support/tables.ts'
 import { until } from '../support/until.ts'
 
 /** Where the deadline isn't what is tested: far beyond any machine's hiccups. */
 const inTime = () => performance.now() + 20_000
-
-type Rows = Readonly<Record<string, Uint8Array>>
-
-let generations = 0
-/** A whole table in Redis: every bucket with its token. */
-async function writeTable(client: RedisClient, rows: Rows, buckets = 4): Promise<ActiveTable> {
-  const address = { tenantId: 'studio', modelId: 'games', generation: ++generations }
-  const token = `token-${address.generation}`
-  const packed = Object.entries(rows).map(([rowKey, bytes]) => ({ rowKey, packed: bytes }))
-  await createTableStore(client).writeBuckets(
-    address,
-    token,
-    Array.from({ length: buckets }, (_, number) => ({
-      number,
-      rows: packed.filter(({ rowKey }) => bucketOf(rowKey, buckets) === number),
-    })),
-  )
-  const bucketPrefix = tableKeys.bucketPrefix(address.tenantId, address.modelId, address.generation)
-  return { generation: address.generation, token, buckets, rows: packed.length, bucketPrefix }
-}
-
-function bucketKey(table: ActiveTable, rowKey: string): string {
-  return table.bucketPrefix + bucketOf(rowKey, table.buckets)
-}
-
-/** Results as they are easily compared: bytes as text. */
-function shown(result: RecordReadResult) {
-  return 'bytes' in result ? { ...result, bytes: Buffer.from(result.bytes).toString() } : result
-}
-
-const own = (bytes: string) => ({ from: 'own', bytes })
-const control = (bytes: string, cause: string) => ({ from: 'control', bytes, cause })
-const none = (cause: string) => ({ from: 'none', cause })
 
 interface Fixture<Client extends RedisClient> {
   readonly client: Client

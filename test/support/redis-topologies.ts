@@ -228,6 +228,8 @@ export async function startSentinels({
 
 export interface ClusterServers extends Topology {
   readonly servers: readonly Server[]
+  /** Belongs to it and has no slot, so that no client knows it; only where it was asked for. */
+  readonly spare: Server | undefined
   /** Of the slot's master, by what the majority of the living says. */
   ownerOf(slot: number): Promise<Server>
 }
@@ -235,15 +237,16 @@ export interface ClusterServers extends Topology {
 /** Three masters, each with so many replicas. */
 export async function startCluster(
   replicas: 0 | 1,
-  { password, authority }: Security = {},
+  { password, authority, withSpare = false }: Security & { readonly withSpare?: boolean } = {},
 ): Promise<ClusterServers> {
   const directory = await mkdtemp(join(tmpdir(), 'recgate-cluster-'))
   const count = 3 * (1 + replicas)
-  const ports = await freePorts(2 * count)
+  const all = count + (withSpare ? 1 : 0)
+  const ports = await freePorts(2 * all)
   const tls = await tlsOptions(authority)
-  const servers = await Promise.all(
-    ports.slice(0, count).map((port, index) => {
-      const clustered = ['--cluster-enabled', 'yes', '--cluster-port', `${ports[count + index]}`]
+  const started = await Promise.all(
+    ports.slice(0, all).map((port, index) => {
+      const clustered = ['--cluster-enabled', 'yes', '--cluster-port', `${ports[all + index]}`]
       const own = ['--dir', directory, '--dbfilename', `${port}.rdb`, '--cluster-config-file', `${port}.conf`]
       const quick = ['--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
       const secured = [...passwordOf(password), ...(tls === null ? [] : ['--tls-cluster', 'yes'])]
@@ -251,15 +254,18 @@ export async function startCluster(
       return startServer(port, settings, { password, tls })
     }),
   )
+  const [servers, spare] = [started.slice(0, count), started[count]]
   const hosts = servers.map(({ port }) => `127.0.0.1:${port}`)
   const secured = password === undefined ? [] : ['-a', password, '--no-auth-warning']
   if (tls !== null) secured.push('--tls', '--cert', tls.certificate, '--key', tls.key, '--cacert', tls.caFile)
   const create = ['--cluster', 'create', ...hosts, '--cluster-replicas', `${replicas}`, '--cluster-yes']
   await promisify(execFile)('redis-cli', [...secured, ...create])
-  for (const { client } of servers)
+  if (spare !== undefined)
+    await servers[0]!.client.call('CLUSTER', 'MEET', '127.0.0.1', spare.port, ports[all + count]!)
+  for (const { client } of started)
     await until('every node sees the whole Cluster', async () => {
       const [info, nodes] = [String(await client.cluster('INFO')), String(await client.cluster('NODES'))]
-      return info.includes('cluster_state:ok') && nodes.trim().split('\n').length === count
+      return info.includes('cluster_state:ok') && nodes.trim().split('\n').length === all
     })
   for (const { client } of servers)
     await until('every replica follows', async () => {
@@ -267,10 +273,11 @@ export async function startCluster(
       return info.includes('role:master') || info.includes('master_link_status:up')
     })
   const alive = () =>
-    servers.filter((server) => server.process.exitCode === null && server.process.signalCode === null)
+    started.filter((server) => server.process.exitCode === null && server.process.signalCode === null)
   return {
     url: `redis${tls === null ? '' : 's'}+cluster://${login(password)}${hosts.slice(0, 3).join()}`,
     servers,
+    spare,
     async ownerOf(slot) {
       const slots = (await alive()[0]!.client.call('CLUSTER', 'SLOTS')) as [
         number,
@@ -278,10 +285,10 @@ export async function startCluster(
         [string, number],
       ][]
       const [, , master] = slots.find(([first, last]) => first <= slot && slot <= last)!
-      return servers.find(({ port }) => port === master[1])!
+      return started.find(({ port }) => port === master[1])!
     },
     async stop() {
-      await Promise.all(servers.map((server) => server.stop()))
+      await Promise.all(started.map((server) => server.stop()))
       await rm(directory, { recursive: true, force: true })
     },
   }

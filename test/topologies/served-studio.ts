@@ -117,8 +117,16 @@ export async function serveStudio(environment: Readonly<Record<string, string>>)
     expectedOf,
     async expectEveryAnswer() {
       for (const format of ['json', 'packed'] as const) {
-        const answers = await Promise.all(everybody.map((player) => answerOf(player, format)))
-        expect(answers).toEqual(everybody.map(expectedOf))
+        let asked: readonly number[] = everybody
+        await until('every row was read', async () => {
+          const answers = await Promise.all(asked.map((player) => answerOf(player, format)))
+          // A machine that is too busy for the 250 ms of a read's connection may cost a few: those are asked again.
+          const told = asked.map((player, index) => ({ player, answer: answers[index]! }))
+          asked = told.flatMap(({ player, answer }) => (answer.reason === 'default' ? [player] : []))
+          const read = told.filter(({ answer }) => answer.reason !== 'default')
+          expect(read.map(({ answer }) => answer)).toEqual(read.map(({ player }) => expectedOf(player)))
+          return asked.length === 0
+        })
       }
     },
     everyRowAgain: () =>
@@ -154,6 +162,8 @@ export interface Load {
   readonly reasons: ReadonlyMap<string, number>
   /** Answers whose record was another than the reason says. */
   readonly wrong: readonly Answer[]
+  /** The part of the answers that was the default, 0 to 1. */
+  readonly defaultShare: number
 }
 
 /** Asks for one player after the other, 16 at once, until `work` is done; it can wait for so many more answers. */
@@ -190,5 +200,5 @@ export async function underLoad(
     isDone = true
     await Promise.all(askers)
   }
-  return { refused, reasons, wrong }
+  return { refused, reasons, wrong, defaultShare: (reasons.get('default') ?? 0) / answered }
 }

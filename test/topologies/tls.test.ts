@@ -73,18 +73,19 @@ describe.skipIf(await cannotRun('TLS with client certificates'))('TLS with clien
       return stderr
     }
 
-    test("an authority that is not the server's is named as the reason", async () => {
+    // A command tries for five seconds: all at once.
+    test.concurrent("an authority that is not the server's is named as the reason", async () => {
       expect(await failure({ RECGATE_REDIS_CA_FILE: otherAuthority.file })).toMatch(
         /unable to verify the first certificate|self-signed certificate|unable to get local issuer/,
       )
     })
 
-    test('a missing client certificate is named as the reason', async () => {
+    test.concurrent('a missing client certificate is named as the reason', async () => {
       const none = { RECGATE_REDIS_CERT_FILE: '', RECGATE_REDIS_KEY_FILE: '' }
       expect(await failure(none)).toMatch(/certificate required|does the server ask for a client certificate/)
     })
 
-    test('a wrong password is named as the reason', async () => {
+    test.concurrent('a wrong password is named as the reason', async () => {
       expect(await failure({ RECGATE_REDIS_PASSWORD: 'falsches-geheimnis' })).toMatch(/WRONGPASS/)
     })
   })
