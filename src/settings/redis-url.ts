@@ -21,7 +21,7 @@ export interface RedisUrl {
   readonly database: number
 }
 
-export interface RedisNode {
+interface RedisNode {
   /** A name, an IPv4 address or an IPv6 address without brackets. */
   readonly host: string
   readonly port: number

@@ -85,7 +85,7 @@ async function startServer(
   settings: readonly string[],
   { password, tls }: { password: string | undefined; tls: Tls },
 ): Promise<Server> {
-  const child = spawn('redis-server', settings, { stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn((await findRedisServer())!, settings, { stdio: ['ignore', 'ignore', 'inherit'] })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
@@ -156,7 +156,7 @@ export interface Sentinels extends Topology {
   masterPort(): Promise<number>
 }
 
-export const masterName = 'main'
+const masterName = 'main'
 
 /** One master, two replicas, three Sentinels. */
 export async function startSentinels({

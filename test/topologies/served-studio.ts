@@ -33,7 +33,7 @@ const tenant = 'steam-studio'
 const packed = 'application/vnd.recgate.packed'
 const codec = compileRecordSchema(recordSchemaDocument.parse(gamesRecord))
 
-export const playerCount = 2_000
+const playerCount = 2_000
 
 interface Answer {
   readonly status: number
