@@ -50,7 +50,8 @@ describe.skipIf(await cannotRun('a studio behind Sentinels'))('a studio behind S
     })
     expect(load.refused).toEqual([])
     expect(load.wrong).toEqual([])
-    expect([...load.reasons.keys()].sort()).toEqual(['default', 'sibling', 'split'])
+    // While there was no master, the default stood in.
+    expect(load.defaultShare).toBeGreaterThan(0)
     await studio.expectEveryAnswer()
   })
 
@@ -64,7 +65,13 @@ describe.skipIf(await cannotRun('a studio behind Sentinels'))('a studio behind S
     const before = await redis.masterPort()
     const demoted = redis.servers.find(({ port }) => port === before)!
     const load = await underLoad(studio, async () => {
-      await redis.sentinels[0]!.client.call('SENTINEL', 'FAILOVER', 'main')
+      // Refused as long as the one before isn't over.
+      await until('the Sentinels take the order', () =>
+        redis.sentinels[0]!.client.call('SENTINEL', 'FAILOVER', 'main').then(
+          () => true,
+          () => false,
+        ),
+      )
       await until(
         'the Sentinels agree on another master',
         async () => ![0, before].includes(await redis.masterPort()),
