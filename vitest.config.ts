@@ -23,6 +23,18 @@ export default defineConfig({
           ...timeouts,
         },
       },
+      {
+        test: {
+          name: 'topologies',
+          // What every implementation of a port must do holds on a Cluster, too.
+          include: ['test/topologies/**/*.test.ts', 'test/contract/**/*.test.ts'],
+          globalSetup: ['test/support/global-cluster.ts'],
+          // Each file has up to six servers of its own, which two cores can't carry twice.
+          maxWorkers: 1,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 })

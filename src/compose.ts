@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { activateGeneration } from './catalog/change.ts'
@@ -26,13 +25,21 @@ import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-
 import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
-import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
-import { createRedisClient, describeEngine, type RedisRole, redisReady } from './redis/client.ts'
+import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
+import { createCatalogStore } from './redis/catalog-store.ts'
+import {
+  createRedisClient,
+  createSubscriberClients,
+  describeEngine,
+  type RedisConnection,
+  redisReady,
+} from './redis/client.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
 import { readKeyAuthorities } from './settings/load.ts'
+import { resolveRedis } from './settings/redis-endpoint.ts'
 import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 import type { GenerationCatalog, TableStore } from './tables/ports.ts'
@@ -64,8 +71,8 @@ export interface Gateway {
   stop(): Promise<void>
 }
 
-/** The first connection takes milliseconds; after this long the gateway starts unready. */
-const catalogWaitMs = 2_000
+/** The first connections take milliseconds; after this long the gateway starts unready. */
+const connectWaitMs = 2_000
 
 /** In the state directory. */
 const savedKeysName = 'keys'
@@ -75,10 +82,9 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const { settings, log, developmentKey } = options
   const state = settings.stateDir === undefined ? null : openState(settings.stateDir, log)
   const keyAuthorities = readKeyAuthorities(settings)
-  const connect = createConnector(log)
-  const readsClient = connect('reads', settings.redis.url)
-  const catalogClient = connect('catalog', catalogUrl(settings))
-  const subscriberClient = connect('subscriber', catalogUrl(settings))
+  const connectionOf = createConnections(settings, log)
+  const readsClient = createRedisClient('reads', connectionOf('reads'))
+  const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
   const store = createCatalogStore(catalogClient, randomToken)
   const keySets = createKeySets({
     fetchKeys: createKeyFetcher({
@@ -94,7 +100,9 @@ export function composeGateway(options: GatewayOptions): Gateway {
   })
   const snapshots = watchSnapshots({
     store,
-    announcements: createCatalogAnnouncements(subscriberClient),
+    announcements: createCatalogAnnouncements({
+      connect: createSubscriberClients(connectionOf('subscriber')),
+    }),
     saved: state === null ? null : createSavedCatalog(state),
     environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
     extraIssuers: (tenantId) =>
@@ -175,7 +183,9 @@ export function composeGateway(options: GatewayOptions): Gateway {
       await binding
       isBound = true
       // A catalog out of reach doesn't stop the start: the last good one serves, or readiness says so until it is there.
-      await Promise.race([redisReady(catalogClient, catalogWaitMs).catch(() => undefined), stopped])
+      // Tables are waited for, too, or the first answers would fall down the ladder.
+      const connected = [catalogClient, readsClient].map((client) => redisReady(client, connectWaitMs))
+      await Promise.race([Promise.allSettled(connected), stopped])
       // Before anything is compiled: an issuer takes its saved keys when it is made.
       keySets.restore((await state?.read(savedKeysName, checkSavedKeys)) ?? [])
       if (!isDraining) await Promise.race([snapshots.start(), stopped])
@@ -186,14 +196,17 @@ export function composeGateway(options: GatewayOptions): Gateway {
       stopWaiting()
       // A listener that is just being bound would outlive its close.
       await binding.catch(() => undefined)
-      // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests.
-      await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
+      // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests. One that was
+      // never ready got none.
+      if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
       await Promise.all(started.map(({ app }) => app.close()))
-      await snapshots.close()
+      const closed = snapshots.close()
       keySets.close()
-      await state?.close()
-      readsClient.disconnect()
+      // They would wait for what a Redis that hangs still owes them.
       catalogClient.disconnect()
+      readsClient.disconnect()
+      await closed
+      await state?.close()
     },
   }
 }
@@ -211,9 +224,9 @@ export async function composeTools(
   settings: Pick<Settings, 'redis' | 'catalogRedis'>,
   log: Logger,
 ): Promise<Tools> {
-  const connect = createConnector(log)
-  const catalogClient = connect('catalog', catalogUrl(settings))
-  const tablesClient = connect('tables', settings.redis.url)
+  const connectionOf = createConnections(settings, log)
+  const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
+  const tablesClient = createRedisClient('tables', connectionOf('tables'))
   const close = () => {
     catalogClient.disconnect()
     tablesClient.disconnect()
@@ -247,25 +260,29 @@ function highestGeneration(generations: Readonly<Record<string, unknown>>): numb
   return Math.max(0, ...Object.keys(generations).map(Number))
 }
 
-function catalogUrl(settings: Pick<Settings, 'redis' | 'catalogRedis'>): string {
-  return settings.catalogRedis?.url ?? settings.redis.url
-}
+/** Reasons of one outage that are said; those of a whole Cluster's nodes are one another's like. */
+const reasonsSaidMax = 8
 
-type Connector = (role: RedisRole, url: string) => Redis
-
-function createConnector(log: Logger): Connector {
-  return (role, url) => {
+/** Where each role's clients connect to, and the log of it. */
+function createConnections(
+  settings: Pick<Settings, 'redis' | 'catalogRedis'>,
+  log: Logger,
+): (role: 'reads' | 'tables' | 'catalog' | 'subscriber') => RedisConnection {
+  const tables = resolveRedis(settings.redis)
+  const catalog = settings.catalogRedis === undefined ? tables : resolveRedis(settings.catalogRedis)
+  return (role) => {
     // Reconnections fail several times a second with the same words: an outage is said once, until it is over.
-    let reported: string | null = null
-    const onError = ({ message }: Error) => {
-      if (message !== reported) log.warn({ role, reason: message }, 'Redis connection')
-      reported = message
+    const said = new Set<string>()
+    return {
+      endpoint: role === 'reads' || role === 'tables' ? tables : catalog,
+      name: `recgate-${role}`,
+      onError: ({ message }) => {
+        if (said.has(message) || said.size === reasonsSaidMax) return
+        said.add(message)
+        log.warn({ role, reason: message }, 'Redis connection')
+      },
+      onReady: () => said.clear(),
     }
-    const client = createRedisClient(role, { url, name: `recgate-${role}`, onError })
-    client.on('ready', () => {
-      reported = null
-    })
-    return client
   }
 }
 

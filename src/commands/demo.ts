@@ -12,6 +12,7 @@ import {
   signDevelopmentToken,
 } from '../jwt/development-key.ts'
 import { loadSettings } from '../settings/load.ts'
+import { shownRedisUrl } from '../settings/redis-url.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createSampleSalts, samplePlayer, sampleTables, sampleTenant, writeSample } from './demo-sample.ts'
 import { startLocalRedis } from './local-redis.ts'
@@ -33,7 +34,7 @@ export async function demo(options: DemoOptions): Promise<void> {
   await refuseBusyPorts(ports)
   const redis = await findRedis()
   print(`Redis      ${redis.engine}, ${redis.shownUrl}`)
-  const settings = demoSettings(redis.url, ports)
+  const settings = demoSettings(redis.settings, ports)
   const temporary = options.writeSample === undefined ? await mkdtemp(join(tmpdir(), 'recgate-demo-')) : null
   const directory = options.writeSample ?? temporary ?? ''
   const developmentKey = await loadDevelopmentKey(defaultDevelopmentKeyPath(process.env))
@@ -57,7 +58,7 @@ export async function demo(options: DemoOptions): Promise<void> {
 }
 
 interface FoundRedis {
-  readonly url: string
+  readonly settings: Settings['redis']
   /** Without a password. */
   readonly shownUrl: string
   readonly engine: string
@@ -69,24 +70,30 @@ async function findRedis(): Promise<FoundRedis> {
   const configured = process.env['RECGATE_REDIS_URL']
   if (configured === undefined || configured === '') {
     const local = await startLocalRedis()
-    return { ...local, shownUrl: local.url }
+    return { ...local, settings: { url: local.url }, shownUrl: local.url }
   }
   const { redis } = loadSettings(process.env)
-  const shown = new URL(redis.url)
-  if (shown.password !== '') shown.password = '…'
   const stop = async () => undefined
-  return { url: redis.url, shownUrl: shown.href, engine: 'the one of RECGATE_REDIS_URL', stop }
+  return { settings: redis, shownUrl: shownRedisUrl(redis.url), engine: 'the one of RECGATE_REDIS_URL', stop }
 }
 
-function demoSettings(redisUrl: string, ports: { data: number; admin: number; ops: number }): Settings {
+function demoSettings(
+  redis: Settings['redis'],
+  ports: { data: number; admin: number; ops: number },
+): Settings {
   const loopback = (port: number) => ({ host: '127.0.0.1', port })
   const settings = loadSettings({
-    RECGATE_REDIS_URL: redisUrl,
+    RECGATE_REDIS_URL: redis.url,
     RECGATE_LOG_LEVEL: 'warn',
     RECGATE_DRAIN_MS: '0',
   })
-  const data = { ...settings.data, ...loopback(ports.data) }
-  return { ...settings, data, admin: loopback(ports.admin), ops: loopback(ports.ops) }
+  return {
+    ...settings,
+    redis,
+    data: { ...settings.data, ...loopback(ports.data) },
+    admin: loopback(ports.admin),
+    ops: loopback(ports.ops),
+  }
 }
 
 async function publishSample(settings: Settings, directory: string): Promise<void> {

@@ -1,13 +1,7 @@
-import type { Redis } from 'ioredis'
-import type {
-  CatalogAnnouncements,
-  CatalogStore,
-  ChangeOutcome,
-  HistoryEntry,
-  IndexEntry,
-} from '../catalog/ports.ts'
+import type { CatalogStore, ChangeOutcome, HistoryEntry, IndexEntry } from '../catalog/ports.ts'
 import { FaultsError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
+import type { RedisClient } from './client.ts'
 import { catalogKeys } from './keys.ts'
 
 /**
@@ -73,7 +67,7 @@ return last + 1
 `
 
 /** `newToken` gives a fresh random text at each call. */
-export function createCatalogStore(client: Redis, newToken: () => string): CatalogStore {
+export function createCatalogStore(client: RedisClient, newToken: () => string): CatalogStore {
   return {
     async index() {
       const tenantIds = await client.smembers(catalogKeys.tenants)
@@ -151,25 +145,5 @@ function outcomeOf([outcome, detail]: [string, string], token: string): ChangeOu
       return { outcome, issuer: detail }
     default:
       throw new Error(`the catalog script answered ${outcome}`)
-  }
-}
-
-/** `client` is used for nothing else: a connection that subscribes takes no other commands in RESP 2. */
-export function createCatalogAnnouncements(client: Redis): CatalogAnnouncements {
-  return {
-    async subscribe(onChange) {
-      client.on('message', (_channel: string, tenantId: string) => onChange(tenantId))
-      const subscribe = () =>
-        client.subscribe(catalogKeys.changes).then(
-          () => onChange(null),
-          // The connection broke again; the next one subscribes, and the poll covers the time between.
-          () => undefined,
-        )
-      client.on('ready', () => void subscribe())
-      if (client.status === 'ready') await subscribe()
-    },
-    async close() {
-      client.disconnect()
-    },
   }
 }

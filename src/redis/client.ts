@@ -1,86 +1,141 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Cluster, Redis } from 'ioredis'
 import { OperationError } from '../domain/errors.ts'
+import { clusterOptions, nodeOptions, type RedisRole } from './client-options.ts'
+import { isWhole, watchSlots } from './cluster-slots.ts'
+import { describeEndpoint, type RedisEndpoint } from './endpoint.ts'
+import { createWatch, type Report, reportError } from './failure-reason.ts'
+
+export type RedisClient = Redis | Cluster
 
 export interface RedisConnection {
-  /** `redis://` or `rediss://`; user and password may stand in it, so it is never logged whole. */
-  readonly url: string
+  readonly endpoint: RedisEndpoint
   /** Shown by Redis' CLIENT LIST. */
   readonly name: string
+  /** Why it can't be reached, at every try; the message holds no password and no argument of a command. */
   readonly onError: (error: Error) => void
+  /** Everything can be reached, again. */
+  readonly onReady?: () => void
 }
 
-/**
- * The three ways recgate talks to Redis, every time-out and retry explicit. Nothing ever waits in a queue for a
- * connection to come back: the ladder has an answer, and a command has a person who can try again.
- *
- * Measured on ioredis 6 against a stopped server: with a command time-out alone 71,600 commands stayed queued after
- * 4 s; with the socket time-out the worst wait was 54 ms and the queue 0.
- */
-const roles = {
-  /** Reads on the way of a request: each has its own deadline, the socket's time-out clears what Redis never answered. */
-  reads: { connectTimeout: 500, socketTimeout: 250 },
-  /** The catalog and the gateway's other small talk. */
-  catalog: { connectTimeout: 2_000, commandTimeout: 2_000, socketTimeout: 5_000 },
-  /** Batches of a publish. */
-  tables: { connectTimeout: 5_000, commandTimeout: 30_000, socketTimeout: 60_000 },
-  /** Announcements: silent for hours, so no time-out. */
-  subscriber: { connectTimeout: 2_000 },
-} as const satisfies Record<string, RedisOptions>
-
-export type RedisRole = keyof typeof roles
+/** What a client was told, and last met: ioredis doesn't tell it in every topology. */
+const connections = new WeakMap<RedisClient, { readonly where: string; reason: string }>()
 
 /** A client that connects in the background and reconnects for ever, with jitter so that a fleet doesn't return as one. */
-export function createRedisClient(role: RedisRole, connection: RedisConnection): Redis {
-  const client = new Redis(connection.url, {
-    ...roles[role],
-    connectionName: connection.name,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(500, 50 * times) * (0.5 + Math.random() / 2),
-    enableAutoPipelining: false,
-    // ioredis sends CLIENT SETINFO otherwise, which an ACL for the gateway would have to allow.
-    disableClientInfo: true,
-  })
-  // ioredis' errors carry the command's arguments, a password among them: only the message goes on.
-  client.on('error', (error: Error) => connection.onError(new Error(error.message)))
+export function createRedisClient(role: RedisRole, connection: RedisConnection): RedisClient {
+  const { endpoint, name, onError, onReady = () => undefined } = connection
+  const state = { where: describeEndpoint(endpoint), reason: 'no answer' }
+  const report: Report = (reason) => {
+    state.reason = reason
+    onError(new Error(reason))
+  }
+  const client =
+    endpoint.topology === 'cluster'
+      ? createCluster(clusterOptions(role, name, endpoint), endpoint, report, onReady)
+      : createSingle(nodeOptions(role, name, endpoint), createWatch(endpoint, report), onReady)
+  connections.set(client, state)
   return client
 }
 
-/** Waits for the first connection. Throws OperationError naming host and port, never the password. */
-export async function redisReady(client: Redis, timeoutMs: number): Promise<void> {
-  if (client.status === 'ready') return
-  let lastError = 'no answer'
-  const onError = (error: Error) => {
-    lastError = error.message || lastError
-  }
-  client.on('error', onError)
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error()), timeoutMs)
-      client.once('ready', () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
-  } catch {
-    const { host, port } = client.options
-    throw new OperationError(`Redis at ${host}:${port} can't be reached: ${lastError}`)
-  } finally {
-    client.off('error', onError)
+/**
+ * Connections for announcements, each used for nothing else and tried once: `createCatalogAnnouncements` asks for the
+ * next one. In Cluster every node hears of what is published at any, so that one is enough; `attempt` chooses it.
+ */
+export function createSubscriberClients(connection: RedisConnection): (attempt: number) => Redis {
+  const { name, onError, onReady = () => undefined } = connection
+  const { nodes, topology } = connection.endpoint
+  const watch = createWatch(connection.endpoint, (reason) => onError(new Error(reason)))
+  return (attempt) => {
+    const node = nodes[attempt % nodes.length]!
+    const endpoint: RedisEndpoint =
+      topology === 'cluster'
+        ? { ...connection.endpoint, topology: 'standalone', nodes: [node] }
+        : connection.endpoint
+    const once = { retryStrategy: null, sentinelRetryStrategy: () => null, autoResubscribe: false }
+    return createSingle({ ...nodeOptions('subscriber', name, endpoint), ...once }, watch, onReady)
   }
 }
 
-/** What serves there, e.g. `Redis 7.0.15`; for log and `/readyz`. `unknown` where an ACL forbids INFO. */
-export async function describeEngine(client: Redis): Promise<string> {
+function createSingle(
+  options: ReturnType<typeof nodeOptions>,
+  { options: more, watch }: ReturnType<typeof createWatch>,
+  onReady: () => void,
+): Redis {
+  const client = new Redis({ ...options, ...more })
+  watch(client)
+  return client.on('ready', onReady)
+}
+
+function createCluster(
+  options: ReturnType<typeof clusterOptions>,
+  endpoint: RedisEndpoint,
+  report: Report,
+  onReady: () => void,
+): Cluster {
+  const cluster = new Cluster(
+    endpoint.nodes.map((node) => ({ ...node })),
+    options,
+  )
+  let isChecked = true
+  cluster.on('error', (error: Error) => reportError(error, endpoint, report))
+  cluster.on('node error', (error: Error, node: string) => reportError(error, endpoint, report, `${node}: `))
+  cluster.on('connect', () => {
+    isChecked = false
+  })
+  cluster.on('ready', () => {
+    isChecked = true
+  })
+  // ioredis says nothing where its nodes answer, and the Cluster is down.
+  cluster.on('close', () => {
+    if (!isChecked) report('CLUSTER INFO does not say cluster_state:ok')
+  })
+  watchSlots(cluster, onReady)
+  return cluster
+}
+
+export function isCluster(client: RedisClient): client is Cluster {
+  return client.isCluster
+}
+
+/** Whether everything that the client may have to ask is connected: in Cluster each slot's master. */
+function isReady(client: RedisClient): boolean {
+  return isCluster(client) ? isWhole(client) : client.status === 'ready'
+}
+
+const readyPollMs = 5
+
+/** Waits until everything can be asked. Throws OperationError, which says what can't be reached and why, without passwords. */
+export async function redisReady(client: RedisClient, timeoutMs: number): Promise<void> {
+  const giveUpAt = performance.now() + timeoutMs
+  while (!isReady(client)) {
+    if (performance.now() >= giveUpAt) {
+      const { where, reason } = connections.get(client) ?? { where: 'Redis', reason: 'no answer' }
+      throw new OperationError(`${where} can't be reached: ${reason}`)
+    }
+    await pause(readyPollMs)
+  }
+}
+
+/** What serves there, e.g. `Redis 7.0.15, Cluster of 3 masters`; for log and `/readyz`. `unknown` where an ACL forbids INFO. */
+export async function describeEngine(client: RedisClient): Promise<string> {
   try {
-    const info = await client.info('server')
-    const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim()
-    if (field('multiplexing_api') === 'mock') return 'js-redis-server (in process, for trying things only)'
-    const valkey = field('valkey_version')
-    return valkey === undefined
-      ? `Redis ${field('redis_version') ?? '(unknown version)'}`
-      : `Valkey ${valkey}`
+    if (!isCluster(client)) {
+      const engine = await describeServer(client)
+      return client.options.sentinels ? `${engine}, Sentinel` : engine
+    }
+    const masters = client.nodes('master')
+    const [first] = masters
+    if (first === undefined) return 'unknown'
+    return `${await describeServer(first)}, Cluster of ${masters.length} masters`
   } catch {
     return 'unknown'
   }
+}
+
+async function describeServer(server: Redis): Promise<string> {
+  const info = await server.info('server')
+  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim()
+  if (field('multiplexing_api') === 'mock') return 'js-redis-server (in process, for trying things only)'
+  const valkey = field('valkey_version')
+  return valkey === undefined ? `Redis ${field('redis_version') ?? '(unknown version)'}` : `Valkey ${valkey}`
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { parse, YAMLParseError } from 'yaml'
 import type { Fault } from '../domain/errors.ts'
 import { faultsOf, joinPath } from '../domain/zod-faults.ts'
+import { redisFaults } from './redis-endpoint.ts'
 import { listenerSettings, type Settings, settingsOfEnvironment, settingsSchema } from './schema.ts'
 import { SettingsError } from './settings-error.ts'
 
@@ -27,6 +28,8 @@ export function loadSettings(environment: Environment, file?: string): Settings 
   }
   const parsed = settingsSchema.safeParse(input)
   if (!parsed.success) faults.push(...faultsOf(parsed.error).map(nameVariable))
+  for (const name of ['redis', 'catalogRedis'] as const)
+    faults.push(...redisFaults(name, input[name]).map(nameVariable))
   const listeners = listenerSettings.safeParse(input)
   if (listeners.success) faults.push(...planeFaults(listeners.data))
   if (faults.length > 0 || !parsed.success) throw new SettingsError(subjectOf(file), faults)

@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { limits } from '../domain/limits.ts'
+import { redisSettings } from './redis-endpoint.ts'
 
 const port = z.int().min(0, 'must be a port, 0 to 65535').max(65_535, 'must be a port, 0 to 65535')
 const host = z.string().min(1)
@@ -67,22 +68,6 @@ const trustProxy = z
   .max(limits.trustedProxiesMax)
   .default([])
 
-/** Also that its user and password can be decoded, since the client throws where they can't. */
-function isRedisUrl(text: string): boolean {
-  if (!/^rediss?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false
-  try {
-    const { username, password } = new URL(text)
-    decodeURIComponent(username + password)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const redisUrl = z.string().refine(isRedisUrl, {
-  error: 'must be redis://HOST:PORT or rediss://HOST:PORT, with user and password percent-encoded',
-})
-
 const secret = z
   .strictObject({
     /** The tenants whose documents may name it. */
@@ -106,15 +91,9 @@ const keyHost = z
 
 /** How one process is run; what studios configure is in the catalog. */
 export const settingsSchema = z.strictObject({
-  redis: z.strictObject(
-    { url: redisUrl },
-    {
-      error: ({ input }) =>
-        input === undefined ? 'is missing; it must give a url, e.g. redis://127.0.0.1:6379' : undefined,
-    },
-  ),
+  redis: redisSettings,
   /** Where the catalog lies, if not with the tables. */
-  catalogRedis: z.strictObject({ url: redisUrl }).optional(),
+  catalogRedis: redisSettings.optional(),
   data: dataListener,
   /** Pages of which other origins may read answers; `*` alone: of any. */
   cors,
@@ -148,7 +127,21 @@ export type Settings = z.infer<typeof settingsSchema>
 /** Settings that an environment variable gives, over the file. */
 export const settingsOfEnvironment = {
   RECGATE_REDIS_URL: { path: ['redis', 'url'], type: 'text' },
+  RECGATE_REDIS_USERNAME: { path: ['redis', 'username'], type: 'text' },
+  RECGATE_REDIS_PASSWORD: { path: ['redis', 'password'], type: 'text' },
+  RECGATE_REDIS_CA_FILE: { path: ['redis', 'caFile'], type: 'text' },
+  RECGATE_REDIS_CERT_FILE: { path: ['redis', 'certFile'], type: 'text' },
+  RECGATE_REDIS_KEY_FILE: { path: ['redis', 'keyFile'], type: 'text' },
+  RECGATE_REDIS_SENTINEL_USERNAME: { path: ['redis', 'sentinelUsername'], type: 'text' },
+  RECGATE_REDIS_SENTINEL_PASSWORD: { path: ['redis', 'sentinelPassword'], type: 'text' },
   RECGATE_CATALOG_REDIS_URL: { path: ['catalogRedis', 'url'], type: 'text' },
+  RECGATE_CATALOG_REDIS_USERNAME: { path: ['catalogRedis', 'username'], type: 'text' },
+  RECGATE_CATALOG_REDIS_PASSWORD: { path: ['catalogRedis', 'password'], type: 'text' },
+  RECGATE_CATALOG_REDIS_CA_FILE: { path: ['catalogRedis', 'caFile'], type: 'text' },
+  RECGATE_CATALOG_REDIS_CERT_FILE: { path: ['catalogRedis', 'certFile'], type: 'text' },
+  RECGATE_CATALOG_REDIS_KEY_FILE: { path: ['catalogRedis', 'keyFile'], type: 'text' },
+  RECGATE_CATALOG_REDIS_SENTINEL_USERNAME: { path: ['catalogRedis', 'sentinelUsername'], type: 'text' },
+  RECGATE_CATALOG_REDIS_SENTINEL_PASSWORD: { path: ['catalogRedis', 'sentinelPassword'], type: 'text' },
   RECGATE_DATA_HOST: { path: ['data', 'host'], type: 'text' },
   RECGATE_DATA_PORT: { path: ['data', 'port'], type: 'number' },
   RECGATE_DATA_REQUEST_TIMEOUT_MS: { path: ['data', 'requestTimeoutMs'], type: 'number' },

@@ -131,7 +131,7 @@ describe.concurrent('settings', () => {
     expect(stderr).toContain(`settings (${file} and environment): 7 faults\n`)
     for (const part of [
       'RECGATE_DRAIN_MS: must be a number, not "soon"',
-      'redis.url (RECGATE_REDIS_URL): must be redis://HOST:PORT or rediss://HOST:PORT, with user and password percent-encoded',
+      'redis.url (RECGATE_REDIS_URL): must be redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/MASTER or redis+cluster://HOST:PORT,HOST:PORT (rediss instead of redis for TLS), with user and password percent-encoded',
       'data.port (RECGATE_DATA_PORT): must be a port, 0 to 65535',
       'logLevel (RECGATE_LOG_LEVEL): must be "debug", "info", "warn", "error" or "silent"',
       'secrets.s.tenants: must name at least one tenant',

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CatalogChange, CatalogStore, HistoryEntry } from '../../src/catalog/ports.ts'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
-import { createCatalogAnnouncements, createCatalogStore } from '../../src/redis/catalog-store.ts'
-import { createRedisClient, type RedisRole, redisReady } from '../../src/redis/client.ts'
+import { createCatalogAnnouncements } from '../../src/redis/catalog-announcements.ts'
+import { createCatalogStore } from '../../src/redis/catalog-store.ts'
+import { createSubscriberClients, type RedisClient, redisReady } from '../../src/redis/client.ts'
 import { engines } from '../support/redis.ts'
+import { keysOf, serversOf, testClient, testConnection } from '../support/redis-clients.ts'
 import { until } from '../support/until.ts'
 
 const history: CatalogChange['history'] = {
@@ -38,14 +39,14 @@ const newTenant = () => `tenant-${++tenants}`
 for (const engine of engines) {
   describe.skipIf(engine.skip)(`the catalog on the ${engine.name}`, () => {
     let redis: LocalRedis
-    let client: Redis
+    let client: RedisClient
     let store: CatalogStore
     /** The same catalog, over a connection of its own: another process. */
     let otherStore: CatalogStore
-    const clients: Redis[] = []
+    const clients: RedisClient[] = []
 
-    async function connect(role: RedisRole, name = 'contract'): Promise<Redis> {
-      const connected = createRedisClient(role, { url: redis.url, name, onError: () => undefined })
+    async function connect(): Promise<RedisClient> {
+      const connected = testClient('catalog', redis.url)
       clients.push(connected)
       await redisReady(connected, 10_000)
       return connected
@@ -53,9 +54,9 @@ for (const engine of engines) {
 
     beforeAll(async () => {
       redis = await engine.start()
-      client = await connect('catalog')
+      client = await connect()
       store = createCatalogStore(client, randomUUID)
-      otherStore = createCatalogStore(await connect('catalog'), randomUUID)
+      otherStore = createCatalogStore(await connect(), randomUUID)
     })
 
     afterAll(async () => {
@@ -65,7 +66,7 @@ for (const engine of engines) {
 
     /** All that lies in the database, to see whether anything was written. */
     async function everything(): Promise<Map<string, unknown>> {
-      const keys = (await client.keys('*')).sort()
+      const keys = await keysOf(client, '*')
       const readers: Record<string, (key: string) => Promise<unknown>> = {
         string: (key) => client.get(key),
         hash: (key) => client.hgetall(key),
@@ -171,7 +172,7 @@ for (const engine of engines) {
         const tenantId = newTenant()
         await changed(changeOf(tenantId))
         await changed(changeOf(tenantId, { expectedRevision: 1 }))
-        const [key] = await client.keys(`*:tenant:${tenantId}`)
+        const [key] = await keysOf(client, `*:tenant:${tenantId}`)
         await client.del(key!)
         const { revision, token } = await changed(changeOf(tenantId, { document: '"anew"' }))
         expect(revision).toBe(3)
@@ -360,10 +361,11 @@ for (const engine of engines) {
 
       async function subscribed(name: string) {
         const heard: (string | null)[] = []
-        const subscriber = await connect('subscriber', name)
-        const announcements = createCatalogAnnouncements(subscriber)
+        const announcements = createCatalogAnnouncements({
+          connect: createSubscriberClients(testConnection(redis.url, name)),
+        })
         await announcements.subscribe((tenantId) => heard.push(tenantId))
-        return { heard, announcements, subscriber }
+        return { heard, announcements }
       }
 
       test('every subscriber hears of every change, by its tenant', async () => {
@@ -401,17 +403,21 @@ for (const engine of engines) {
       })
 
       // The in-process engine can't end a single connection.
-      test.skipIf(engine.name !== 'real Redis')(
+      test.skipIf(!engine.isReal)(
         'null says that the connection was away; then changes are heard again',
         async () => {
-          const { heard, announcements, subscriber } = await subscribed(`killed-${randomUUID()}`)
+          const name = `killed-${randomUUID()}`
+          const { heard, announcements } = await subscribed(name)
           const before = heard.filter((tenantId) => tenantId === null).length
-          const { connectionName } = subscriber.options
-          const line = String(await client.client('LIST'))
-            .split('\n')
-            .find((text) => text.includes(`name=${connectionName} `))
-          const id = /^id=(\d+) /.exec(line ?? '')?.[1]
-          expect(await client.call('CLIENT', 'KILL', 'ID', String(id))).toBe(1)
+          let killed = 0
+          for (const server of serversOf(client)) {
+            const line = String(await server.client('LIST'))
+              .split('\n')
+              .find((text) => text.includes(`name=${name} `))
+            const id = /^id=(\d+) /.exec(line ?? '')?.[1]
+            if (id !== undefined) killed += Number(await server.call('CLIENT', 'KILL', 'ID', id))
+          }
+          expect(killed).toBe(1)
           await until(
             'the reconnection was told',
             () => heard.filter((tenantId) => tenantId === null).length > before,

@@ -2,64 +2,34 @@ import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/commands/local-redis.ts'
 import { limits } from '../../src/domain/limits.ts'
-import { bucketOf } from '../../src/domain/row-key.ts'
 import type { ActiveTable } from '../../src/domain/snapshot.ts'
-import { createRedisClient, type RedisRole, redisReady } from '../../src/redis/client.ts'
-import { tableKeys } from '../../src/redis/keys.ts'
+import { type RedisClient, redisReady } from '../../src/redis/client.ts'
+import type { RedisRole } from '../../src/redis/client-options.ts'
 import { createRecordReader } from '../../src/redis/record-reader.ts'
-import { createTableStore } from '../../src/redis/table-store.ts'
 import type { RecordRead, RecordReader, RecordReadResult } from '../../src/serving/ports.ts'
-import { engines } from '../support/redis.ts'
+import { engines, onCluster } from '../support/redis.ts'
+import { serversOf, singleClient, testClient } from '../support/redis-clients.ts'
+import { bucketKey, control, none, own, type Rows, shown, writeTable } from '../support/tables.ts'
 import { until } from '../support/until.ts'
 
 /** Where the deadline isn't what is tested: far beyond any machine's hiccups. */
 const inTime = () => performance.now() + 20_000
 
-type Rows = Readonly<Record<string, Uint8Array>>
-
-let generations = 0
-/** A whole table in Redis: every bucket with its token. */
-async function writeTable(client: Redis, rows: Rows, buckets = 4): Promise<ActiveTable> {
-  const address = { tenantId: 'studio', modelId: 'games', generation: ++generations }
-  const token = `token-${address.generation}`
-  const packed = Object.entries(rows).map(([rowKey, bytes]) => ({ rowKey, packed: bytes }))
-  await createTableStore(client).writeBuckets(
-    address,
-    token,
-    Array.from({ length: buckets }, (_, number) => ({
-      number,
-      rows: packed.filter(({ rowKey }) => bucketOf(rowKey, buckets) === number),
-    })),
-  )
-  const bucketPrefix = tableKeys.bucketPrefix(address.tenantId, address.modelId, address.generation)
-  return { generation: address.generation, token, buckets, rows: packed.length, bucketPrefix }
-}
-
-function bucketKey(table: ActiveTable, rowKey: string): string {
-  return table.bucketPrefix + bucketOf(rowKey, table.buckets)
-}
-
-/** Results as they are easily compared: bytes as text. */
-function shown(result: RecordReadResult) {
-  return 'bytes' in result ? { ...result, bytes: Buffer.from(result.bytes).toString() } : result
-}
-
-const own = (bytes: string) => ({ from: 'own', bytes })
-const control = (bytes: string, cause: string) => ({ from: 'control', bytes, cause })
-const none = (cause: string) => ({ from: 'none', cause })
-
-interface Fixture {
-  readonly client: Redis
+interface Fixture<Client extends RedisClient> {
+  readonly client: Client
   /** The reader's own. */
-  readonly reads: Redis
+  readonly reads: Client
   readonly reader: RecordReader
   close(): void
 }
 
 /** The gateway's role is `reads`, whose time-outs are meant for Redis and would also meet a machine that is busy with tests. */
-async function connect(redis: LocalRedis, role: RedisRole = 'tables'): Promise<Fixture> {
-  const options = { url: redis.url, name: 'contract', onError: () => undefined }
-  const [reads, client] = [createRedisClient(role, options), createRedisClient('tables', options)]
+async function connect<Client extends RedisClient>(
+  redis: LocalRedis,
+  create: (role: RedisRole, url: string) => Client,
+  role: RedisRole = 'tables',
+): Promise<Fixture<Client>> {
+  const [reads, client] = [create(role, redis.url), create('tables', redis.url)]
   await Promise.all([redisReady(reads, 10_000), redisReady(client, 10_000)])
   const close = () => {
     reads.disconnect()
@@ -71,14 +41,14 @@ async function connect(redis: LocalRedis, role: RedisRole = 'tables'): Promise<F
 for (const engine of engines) {
   describe.skipIf(engine.skip)(`reading records on the ${engine.name}`, () => {
     let redis: LocalRedis
-    let fixture: Fixture
-    let client: Redis
+    let fixture: Fixture<RedisClient>
+    let client: RedisClient
     let itemcf: ActiveTable
     let popular: ActiveTable
 
     beforeAll(async () => {
       redis = await engine.start()
-      fixture = await connect(redis)
+      fixture = await connect(redis, testClient)
       client = fixture.client
     })
 
@@ -166,7 +136,7 @@ for (const engine of engines) {
     })
 
     test('both tables damaged give the own cause', async () => {
-      await client.del(bucketKey(itemcf, 'both'), bucketKey(popular, 'both'))
+      for (const table of [itemcf, popular]) await client.del(bucketKey(table, 'both'))
       expect(await read('both')).toEqual(none('table-damaged'))
     })
 
@@ -241,7 +211,7 @@ for (const engine of engines) {
     test('after SCRIPT FLUSH reads are answered as before', async () => {
       expect(await read('both')).toEqual(own('own-1'))
       for (let times = 0; times < 2; times++) {
-        await client.script('FLUSH')
+        for (const server of serversOf(client)) await server.script('FLUSH')
         const results = await Promise.all(Array.from({ length: 300 }, () => read('both')))
         expect(results).toEqual(Array.from({ length: 300 }, () => own('own-1')))
       }
@@ -261,11 +231,13 @@ for (const engine of engines) {
 }
 
 const binary = await findRedisServer()
+if (onCluster)
+  process.stderr.write('tests: a reader with a server of its own is tested in the project main\n')
 
 /** Counted, stopped and killed: what nobody else may share. Skipped where PATH has no server. */
-describe.skipIf(binary === null)('reading records from a server of its own', () => {
+describe.skipIf(binary === null || onCluster)('reading records from a server of its own', () => {
   const started: { stop(): Promise<void> }[] = []
-  const fixtures: Fixture[] = []
+  const fixtures: Fixture<Redis>[] = []
 
   async function startServer(...settings: string[]): Promise<LocalRedis> {
     const redis = await startRedisServer(binary!, settings)
@@ -273,8 +245,8 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
     return redis
   }
 
-  async function connected(redis: LocalRedis, role?: RedisRole): Promise<Fixture> {
-    const fixture = await connect(redis, role)
+  async function connected(redis: LocalRedis, role?: RedisRole): Promise<Fixture<Redis>> {
+    const fixture = await connect(redis, singleClient, role)
     fixtures.push(fixture)
     return fixture
   }
@@ -307,7 +279,7 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
   }
 
   describe('the calls', () => {
-    let fixture: Fixture
+    let fixture: Fixture<Redis>
     let table: ActiveTable
 
     beforeAll(async () => {
@@ -369,7 +341,7 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
   })
 
   describe('a Redis that hangs', () => {
-    let fixture: Fixture
+    let fixture: Fixture<Redis>
     let table: ActiveTable
     let pid: number
     const stopServer = () => process.kill(pid, 'SIGSTOP')
@@ -476,7 +448,7 @@ describe.skipIf(binary === null)('reading records from a server of its own', () 
     const gone = await startRedisServer(binary!)
     const table = { generation: 1, token: 'token', buckets: 1, rows: 1, bucketPrefix: 'rg:t:studio:games:1:' }
     await gone.stop()
-    const client = createRedisClient('reads', { url: gone.url, name: 'contract', onError: () => undefined })
+    const client = testClient('reads', gone.url)
     const results = await readAtOnce(createRecordReader(client), table, 10, Number.POSITIVE_INFINITY)
     client.disconnect()
     expect(results).toEqual(results.map(() => none('store')))

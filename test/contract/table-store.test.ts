@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import { limits } from '../../src/domain/limits.ts'
-import { createRedisClient, redisReady } from '../../src/redis/client.ts'
+import { type RedisClient, redisReady } from '../../src/redis/client.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { createTableStore } from '../../src/redis/table-store.ts'
 import type { Bucket, GenerationAddress, Manifest, PackedRow, TableStore } from '../../src/tables/ports.ts'
 import { engines } from '../support/redis.ts'
+import { keysOf, testClient } from '../support/redis-clients.ts'
 
 const token = 'token-of-it'
 const allBytes = Uint8Array.from({ length: 256 }, (_, byte) => byte)
@@ -34,12 +34,12 @@ const manifest: Manifest = {
 for (const engine of engines) {
   describe.skipIf(engine.skip)(`tables on the ${engine.name}`, () => {
     let redis: LocalRedis
-    let client: Redis
+    let client: RedisClient
     let store: TableStore
 
     beforeAll(async () => {
       redis = await engine.start()
-      client = createRedisClient('tables', { url: redis.url, name: 'contract', onError: () => undefined })
+      client = testClient('tables', redis.url)
       await redisReady(client, 10_000)
       store = createTableStore(client)
     })
@@ -53,8 +53,8 @@ for (const engine of engines) {
       return tableKeys.bucketPrefix(tenantId, modelId, generation) + bucket
     }
 
-    async function keysOf({ tenantId, modelId, generation }: GenerationAddress): Promise<string[]> {
-      return client.keys(`${tableKeys.bucketPrefix(tenantId, modelId, generation)}*`)
+    async function keysAt({ tenantId, modelId, generation }: GenerationAddress): Promise<string[]> {
+      return keysOf(client, `${tableKeys.bucketPrefix(tenantId, modelId, generation)}*`)
     }
 
     describe('buckets', () => {
@@ -67,7 +67,7 @@ for (const engine of engines) {
         ])
         for (const bucket of [0, 1, 2]) expect(await client.hget(keyOf(address, bucket), '')).toBe(token)
         expect(await client.hgetall(keyOf(address, 1))).toEqual({ '': token })
-        expect(await keysOf(address)).toHaveLength(3)
+        expect(await keysAt(address)).toHaveLength(3)
       })
 
       test('rowCounts counts rows without the token, and tells what is damaged from what is empty', async () => {
@@ -101,9 +101,9 @@ for (const engine of engines) {
           )
         expect(await store.exists(removed)).toBe(true)
         await store.removeBuckets(removed, buckets)
-        expect(await keysOf(removed)).toEqual([])
+        expect(await keysAt(removed)).toEqual([])
         expect(await store.exists(removed)).toBe(false)
-        for (const address of kept) expect(await keysOf(address)).toHaveLength(buckets)
+        for (const address of kept) expect(await keysAt(address)).toHaveLength(buckets)
         // Once more, and of nothing: both are what a collector does after it died half way.
         await store.removeBuckets(removed, buckets)
         await store.removeBuckets(newAddress(), 3)
@@ -210,7 +210,7 @@ for (const engine of engines) {
     })
 
     // The in-process engine knows no encodings.
-    describe.skipIf(engine.name !== 'real Redis')('the memory they take', () => {
+    describe.skipIf(!engine.isReal)('the memory they take', () => {
       const rowsOf = (count: number, bytes: number): PackedRow[] =>
         Array.from({ length: count }, (_, index) => ({
           rowKey: `player-${index}`,

@@ -6,13 +6,14 @@ import type { Tools } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { OperationError } from '../../src/domain/errors.ts'
 import { activeGeneration, type ModelState } from '../../src/domain/tenant-state.ts'
-import { createRedisClient, redisReady } from '../../src/redis/client.ts'
+import { redisReady } from '../../src/redis/client.ts'
 import { catalogKeys, tableKeys } from '../../src/redis/keys.ts'
 import { createRecordReader } from '../../src/redis/record-reader.ts'
 import type { RecordReader } from '../../src/serving/ports.ts'
 import type { GenerationCatalog, RowSource, SourceValue, TableStore } from '../../src/tables/ports.ts'
 import { publish } from '../../src/tables/publish.ts'
 import { testRedis } from '../support/redis.ts'
+import { singleClient } from '../support/redis-clients.ts'
 import { applyDocument, publishRows, rowsOf, testTools } from '../support/studio.ts'
 
 const record = {
@@ -69,9 +70,8 @@ let tenant: string
 
 beforeAll(async () => {
   redis = await testRedis()
-  const options = { url: redis.url, name: 'publish', onError: () => undefined }
-  client = createRedisClient('tables', options)
-  reads = createRedisClient('reads', options)
+  client = singleClient('tables', redis.url)
+  reads = singleClient('reads', redis.url)
   await Promise.all([redisReady(client, 10_000), redisReady(reads, 10_000)])
   reader = createRecordReader(reads)
   tools = await testTools(redis.url)

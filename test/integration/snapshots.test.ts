@@ -6,10 +6,12 @@ import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import { randomToken, type Tools } from '../../src/compose.ts'
 import { developmentTrustedIssuer } from '../../src/jwt/development-key.ts'
 import { createIssuers } from '../../src/jwt/issuer-keys.ts'
-import { createCatalogAnnouncements, createCatalogStore } from '../../src/redis/catalog-store.ts'
-import { createRedisClient, redisReady } from '../../src/redis/client.ts'
+import { createCatalogAnnouncements } from '../../src/redis/catalog-announcements.ts'
+import { createCatalogStore } from '../../src/redis/catalog-store.ts'
+import { createSubscriberClients, redisReady } from '../../src/redis/client.ts'
 import { catalogKeys, tableKeys } from '../../src/redis/keys.ts'
 import { engines } from '../support/redis.ts'
+import { testClient, testConnection } from '../support/redis-clients.ts'
 import { applyDocument, testDevelopmentKey, testTools } from '../support/studio.ts'
 import { makeKey } from '../support/tokens.ts'
 import { until } from '../support/until.ts'
@@ -79,7 +81,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     announced = true,
     developmentKeys = false,
   }: Options = {}): Promise<Watched> {
-    const client = createRedisClient('catalog', { url: redis.url, name: 'watcher', onError: () => undefined })
+    const client = testClient('catalog', redis.url)
     await redisReady(client, 5_000)
     const inner = createCatalogStore(client, randomToken)
     const events: SnapshotsEvent[] = []
@@ -101,7 +103,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     const key = developmentKeys ? await testDevelopmentKey() : null
     const snapshots = watchSnapshots({
       store,
-      announcements: announced ? await realAnnouncements() : neverAnnounces,
+      announcements: announced ? realAnnouncements() : neverAnnounces,
       saved: null,
       environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
       extraIssuers: (tenantId) => (key === null ? [] : [developmentTrustedIssuer(key, tenantId)]),
@@ -127,15 +129,8 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     }
   }
 
-  async function realAnnouncements(): Promise<CatalogAnnouncements> {
-    const client = createRedisClient('subscriber', {
-      url: redis.url,
-      name: 'subscriber',
-      onError: () => undefined,
-    })
-    await redisReady(client, 5_000)
-    return createCatalogAnnouncements(client)
-  }
+  const realAnnouncements = () =>
+    createCatalogAnnouncements({ connect: createSubscriberClients(testConnection(redis.url)) })
   const neverAnnounces: CatalogAnnouncements = {
     subscribe: async () => undefined,
     close: async () => undefined,
@@ -364,11 +359,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
 
   test.skipIf(skip)('a catalog out of reach at the start is told, tried again, and found', async () => {
     await apply('one')
-    const client = createRedisClient('catalog', {
-      url: 'redis://127.0.0.1:1',
-      name: 'nowhere',
-      onError: () => undefined,
-    })
+    const client = testClient('catalog', 'redis://127.0.0.1:1')
     const [near, far] = [createCatalogStore(hands, randomToken), createCatalogStore(client, randomToken)]
     let store = far
     let tries = 0

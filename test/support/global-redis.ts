@@ -11,6 +11,8 @@ export interface SharedRedis {
 declare module 'vitest' {
   export interface ProvidedContext {
     sharedRedis: SharedRedis | null
+    /** Only in the project `topologies`; null where it can't be started. */
+    sharedCluster?: SharedRedis | null
   }
 }
 

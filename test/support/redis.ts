@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis'
 import { inject } from 'vitest'
 import { type LocalRedis, startInProcessRedis } from '../../src/commands/local-redis.ts'
+import { redisReady } from '../../src/redis/client.ts'
+import { serversOf, testClient } from './redis-clients.ts'
 
 /** Marks a database as the tests' own: only such a one, or an empty one, is ever flushed. */
 const marker = 'recgate-tests'
@@ -12,11 +14,46 @@ export async function testRedis(): Promise<LocalRedis> {
   return (await realRedis()) ?? startInProcessRedis()
 }
 
+interface Engine {
+  readonly name: string
+  /** Whether it does everything that Redis does. */
+  readonly isReal: boolean
+  readonly skip: boolean
+  start(): Promise<LocalRedis>
+}
+
+const sharedCluster = inject('sharedCluster')
+
+/** In the project `topologies` suites run on a Cluster, and leave out what has one server of its own. */
+export const onCluster = sharedCluster !== undefined
+
 /** The engines that contract suites run on; a missing real one is a suite that says why it is skipped. */
-export const engines = [
-  { name: 'real Redis', skip: inject('sharedRedis') === null, start: async () => (await realRedis())! },
-  { name: 'in-process engine', skip: false, start: startInProcessRedis },
-] as const
+export const engines: readonly [Engine, ...Engine[]] = onCluster
+  ? [
+      {
+        name: 'Redis Cluster',
+        isReal: true,
+        skip: sharedCluster === null,
+        start: () => emptyCluster(sharedCluster!.url),
+      },
+    ]
+  : [
+      {
+        name: 'real Redis',
+        isReal: true,
+        skip: inject('sharedRedis') === null,
+        start: async () => (await realRedis())!,
+      },
+      { name: 'in-process engine', isReal: false, skip: false, start: startInProcessRedis },
+    ]
+
+async function emptyCluster(url: string): Promise<LocalRedis> {
+  const client = testClient('tables', url)
+  await redisReady(client, 10_000)
+  for (const server of serversOf(client)) await server.flushall()
+  client.disconnect()
+  return { url, engine: 'Redis Cluster', stop: async () => undefined }
+}
 
 /** Null where there is none; suites that need one say so when they skip. */
 async function realRedis(): Promise<LocalRedis | null> {

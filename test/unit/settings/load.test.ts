@@ -28,6 +28,10 @@ function failure(load: () => unknown): { subject: string; faults: string[] } {
   throw new Error('nothing was wrong')
 }
 
+const authority = await createAuthority(directory)
+const pem = { ca: authority.file, ...(await authority.issue('client')) }
+const fileSettings = { caFile: pem.ca, certFile: pem.certificate, keyFile: pem.key }
+
 const url = 'redis://127.0.0.1:6379'
 const redis = { RECGATE_REDIS_URL: url }
 
@@ -57,8 +61,22 @@ describe('settings', () => {
 
   test('every variable reaches its setting', () => {
     const environment = {
-      RECGATE_REDIS_URL: 'rediss://user:pass@tables:1',
-      RECGATE_CATALOG_REDIS_URL: 'redis://catalog:2/3',
+      RECGATE_REDIS_URL: 'rediss+sentinel://user:pass@tables:1/main',
+      RECGATE_REDIS_USERNAME: 'gateway',
+      RECGATE_REDIS_PASSWORD: 'one',
+      RECGATE_REDIS_CA_FILE: pem.ca,
+      RECGATE_REDIS_CERT_FILE: pem.certificate,
+      RECGATE_REDIS_KEY_FILE: pem.key,
+      RECGATE_REDIS_SENTINEL_USERNAME: 'asker',
+      RECGATE_REDIS_SENTINEL_PASSWORD: 'two',
+      RECGATE_CATALOG_REDIS_URL: 'rediss+sentinel://catalog:2/main/3',
+      RECGATE_CATALOG_REDIS_USERNAME: 'reader',
+      RECGATE_CATALOG_REDIS_PASSWORD: 'three',
+      RECGATE_CATALOG_REDIS_CA_FILE: pem.ca,
+      RECGATE_CATALOG_REDIS_CERT_FILE: pem.certificate,
+      RECGATE_CATALOG_REDIS_KEY_FILE: pem.key,
+      RECGATE_CATALOG_REDIS_SENTINEL_USERNAME: 'asker',
+      RECGATE_CATALOG_REDIS_SENTINEL_PASSWORD: 'four',
       RECGATE_DATA_HOST: '::',
       RECGATE_DATA_PORT: '1',
       RECGATE_DATA_REQUEST_TIMEOUT_MS: '100',
@@ -81,8 +99,22 @@ describe('settings', () => {
     }
     expect(Object.keys(environment).sort()).toEqual(Object.keys(settingsOfEnvironment).sort())
     expect(loadSettings(environment)).toEqual({
-      redis: { url: 'rediss://user:pass@tables:1' },
-      catalogRedis: { url: 'redis://catalog:2/3' },
+      redis: {
+        url: 'rediss+sentinel://user:pass@tables:1/main',
+        username: 'gateway',
+        password: 'one',
+        ...fileSettings,
+        sentinelUsername: 'asker',
+        sentinelPassword: 'two',
+      },
+      catalogRedis: {
+        url: 'rediss+sentinel://catalog:2/main/3',
+        username: 'reader',
+        password: 'three',
+        ...fileSettings,
+        sentinelUsername: 'asker',
+        sentinelPassword: 'four',
+      },
       data: {
         host: '::',
         port: 1,
@@ -197,7 +229,7 @@ describe('everything wrong comes at once', () => {
     expect(faults).toEqual([
       'RECGATE_DATA_PORT: must be a number, not "http"',
       'redis (RECGATE_REDIS_URL): is missing; it must give a url, e.g. redis://127.0.0.1:6379',
-      'catalogRedis.url (RECGATE_CATALOG_REDIS_URL): must be redis://HOST:PORT or rediss://HOST:PORT, with user and password percent-encoded',
+      'catalogRedis.url (RECGATE_CATALOG_REDIS_URL): must be redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/MASTER or redis+cluster://HOST:PORT,HOST:PORT (rediss instead of redis for TLS), with user and password percent-encoded',
       'adminToken (RECGATE_ADMIN_TOKEN): must be at least 16 characters',
       'ops.port (RECGATE_OPS_PORT): must be a port, 0 to 65535',
       'catalogPollMs (RECGATE_CATALOG_POLL_MS): must be 100 or more',
@@ -213,13 +245,13 @@ describe('everything wrong comes at once', () => {
   })
 
   test('unknown fields of the file, wherever they stand', () => {
-    const path = file('redis: { url: redis://x:1, password: y }\ndata: { prot: 1 }\nlogLvel: info\n')
+    const path = file('redis: { url: redis://x:1, passwort: y }\ndata: { prot: 1 }\nlogLvel: info\n')
     const { subject, faults } = failure(() => loadSettings({}, path))
     expect(subject).toBe(`settings (${path} and environment)`)
     expect(faults.map((fault) => fault.replace(/ \(.*?\)/, '')).sort()).toEqual([
       'data.prot: is not a known field here',
       'logLvel: is not a known field here',
-      'redis.password: is not a known field here',
+      'redis.passwort: is not a known field here',
     ])
   })
 

@@ -1,0 +1,64 @@
+import type { Redis, RedisOptions } from 'ioredis'
+import { createSentinelConnector } from './connectors.ts'
+import { describeNode, type RedisEndpoint } from './endpoint.ts'
+
+/** Told at every try why a connection isn't there; the text holds no password and no argument of a command. */
+export type Report = (reason: string) => void
+
+/** What ioredis says where it knows that a connection ended and not why; the why comes in an error of its own. */
+const withoutReason = /^(Connection is closed\.|Failed to refresh slots cache\.|timeout)$/
+
+/** `403D…:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../deps/…` */
+const openSsl = /^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*$/s
+
+/**
+ * An error's words and nothing else: ioredis' errors carry the arguments of the command, a password among them, and
+ * old servers repeat unknown commands with their arguments. Null where it tells nothing.
+ */
+function reasonOf({ message }: Error, { tls }: RedisEndpoint): string | null {
+  const reason = message.replace(/,? with args beginning with:.*$/s, '').replace(openSsl, 'TLS: $1')
+  if (reason === '' || withoutReason.test(reason)) return null
+  // A server that misses a certificate may be gone before its alert is read.
+  return tls !== null && tls.cert === undefined && /ECONNRESET|EPIPE|before secure TLS/.test(reason)
+    ? `${reason}; does the server ask for a client certificate?`
+    : reason
+}
+
+/** `where` is put before the reason. */
+export function reportError(error: Error, endpoint: RedisEndpoint, report: Report, where = ''): void {
+  const reason = reasonOf(error, endpoint)
+  if (reason !== null) report(where + reason)
+}
+
+/** What makes clients of one server, or of the one that Sentinels name, report why they aren't connected. */
+export function createWatch(
+  endpoint: RedisEndpoint,
+  report: Report,
+): { readonly options: Pick<RedisOptions, 'Connector'>; watch(client: Redis): void } {
+  if (endpoint.topology !== 'sentinel')
+    return {
+      options: {},
+      watch: (client) => void client.on('error', (error) => reportError(error, endpoint, report)),
+    }
+  /** Why the last of them wasn't of use; ioredis also says that all are unreachable when it has asked each in turn. */
+  let failed: string | null = null
+  const fail: Report = (reason) => {
+    failed = reason
+  }
+  const Connector = createSentinelConnector((sentinel, error) =>
+    reportError(error, endpoint, fail, `Sentinel at ${describeNode(sentinel)}: `),
+  )
+  return {
+    options: { Connector },
+    watch(client) {
+      client.on('sentinelError', ({ message }: Error) => {
+        if (/invalid reply/.test(message)) fail(`the Sentinels know no master ${endpoint.masterName}`)
+      })
+      client.on('error', (error) => {
+        if (!error.message.startsWith('All sentinels are unreachable')) reportError(error, endpoint, report)
+        else if (failed !== null) report(failed)
+        failed = null
+      })
+    },
+  }
+}

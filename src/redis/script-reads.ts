@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { limits } from '../domain/limits.ts'
+import type { Cause } from '../domain/reasons.ts'
+import { bucketOf } from '../domain/row-key.ts'
+import type { ActiveTable } from '../domain/snapshot.ts'
+import type { RecordReadResult } from '../serving/ports.ts'
+import type { ReadSender, Settle, WaitingRead } from './waiting-read.ts'
+
+/**
+ * All reads of one turn of the event loop travel in one call of a read-only script: one command to write, one reply to
+ * parse, one trip, also where control's row is needed. The design chose it by measuring a Fastify route
+ * on one node: 18.4 µs of CPU a request (empty route 15.0), against 25.2 for an HGET each.
+ *
+ * KEYS: the buckets in the order of the reads: own where the read has a table of its own, then control's where it has one
+ * ARGV: the number of tables, their tokens, then for each read: two characters, which name its own table and control's by
+ *       place among the tokens (code 32: none, 33: the first), and the row key
+ * Reply: for each read: the packed record, or [miss] or [miss, control's packed record]
+ *
+ * A bucket that is no hash is damaged like any other: its error must not end the reads that travel with it.
+ */
+const readScript = `
+local replies, key = {}, 0
+local function find(row, token)
+  key = key + 1
+  local found = redis.pcall('HMGET', KEYS[key], row, '')
+  if found.err and not string.find(found.err, 'WRONGTYPE', 1, true) then error(found.err, 0) end
+  if found[2] ~= token then return nil, 2 end
+  return found[1], 1
+end
+for i = tonumber(ARGV[1]) + 2, #ARGV do
+  local own, control = string.byte(ARGV[i], 1, 2)
+  local row = string.sub(ARGV[i], 3)
+  local record, miss, sibling = nil, 0, nil
+  if own > 32 then record, miss = find(row, ARGV[own - 31]) end
+  if control > 32 then
+    if record then key = key + 1 else sibling = find(row, ARGV[control - 31]) end
+  end
+  replies[#replies + 1] = record or (sibling and {miss, sibling} or {miss})
+end
+return replies
+`
+
+/** As many tables of one call as the characters from code 33 to 126 can name. */
+const tablesPerCallMax = 94
+
+const misses = ['no-table', 'unknown-row', 'table-damaged'] as const satisfies readonly Cause[]
+
+type ScriptReply = readonly (Uint8Array | readonly [miss: number, sibling?: Uint8Array])[]
+
+/** Sends a turn's reads to one node, at most `limits.readsPerCallMax` a call. */
+export function createScriptReads(client: Redis, settle: Settle): ReadSender {
+  const script = createScriptCall(client)
+
+  async function call({ reads, parameters }: ReadCall): Promise<void> {
+    try {
+      const replies = await script(parameters())
+      for (let index = 0; index < reads.length; index++) settle(reads[index]!, resultOf(replies[index]))
+    } catch {
+      // What went wrong is counted as the cause, and reported by the client's error event.
+      for (const waitingRead of reads) settle(waitingRead, { from: 'none', cause: 'store' })
+    }
+  }
+
+  return (reads) => {
+    let readCall = createReadCall()
+    for (const waitingRead of reads) {
+      if (!readCall.hasRoom()) {
+        void call(readCall)
+        readCall = createReadCall()
+      }
+      readCall.add(waitingRead)
+    }
+    void call(readCall)
+  }
+}
+
+function resultOf(reply: ScriptReply[number] | undefined): RecordReadResult {
+  if (reply === undefined) return { from: 'none', cause: 'store' }
+  if (!Array.isArray(reply)) return { from: 'own', bytes: reply as Uint8Array }
+  const [miss, sibling] = reply as readonly [number, Uint8Array?]
+  const cause = misses[miss] ?? 'store'
+  return sibling === undefined ? { from: 'none', cause } : { from: 'control', bytes: sibling, cause }
+}
+
+interface ReadCall {
+  readonly reads: readonly WaitingRead[]
+  hasRoom(): boolean
+  add(waitingRead: WaitingRead): void
+  /** The number of keys, the keys, and the script's arguments. */
+  parameters(): string[]
+}
+
+/** Few tables serve many reads: their tokens go once a call, not once a read. */
+function createReadCall(): ReadCall {
+  const reads: WaitingRead[] = []
+  const keys: string[] = []
+  const tables: ActiveTable[] = []
+  const rows: string[] = []
+
+  /** The character that names a table; its bucket for this row becomes the next key. */
+  function name(table: ActiveTable | null, rowKey: string): string {
+    if (table === null) return ' '
+    keys.push(table.bucketPrefix + bucketOf(rowKey, table.buckets))
+    const known = tables.indexOf(table)
+    return String.fromCharCode(33 + (known === -1 ? tables.push(table) - 1 : known))
+  }
+
+  return {
+    reads,
+    // A read may bring two new tables.
+    hasRoom: () => reads.length < limits.readsPerCallMax && tables.length + 2 <= tablesPerCallMax,
+    add(waitingRead) {
+      const { rowKey, own, control } = waitingRead.read
+      reads.push(waitingRead)
+      const ownName = name(own, rowKey)
+      rows.push(ownName + name(control, rowKey) + rowKey)
+    },
+    parameters: () => [
+      String(keys.length),
+      ...keys,
+      String(tables.length),
+      ...tables.map((table) => table.token),
+      ...rows,
+    ],
+  }
+}
+
+/** The script by its hash; sent whole where the server doesn't hold it yet, or any more. */
+function createScriptCall(client: Redis): (parameters: readonly string[]) => Promise<ScriptReply> {
+  const sha = createHash('sha1').update(readScript).digest('hex')
+  /** EVALSHA_RO came with Redis 7.0; it may run on a replica and under a read-only ACL. */
+  let suffix: '_RO' | '' = '_RO'
+  // What comes back may be another server.
+  client.on('close', () => {
+    suffix = '_RO'
+  })
+
+  async function call(command: 'EVALSHA' | 'EVAL', parameters: readonly string[]): Promise<ScriptReply> {
+    const script = command === 'EVAL' ? readScript : sha
+    const tried = suffix
+    try {
+      return (await client.callBuffer(`${command}${tried}`, script, ...parameters)) as ScriptReply
+    } catch (error) {
+      const { message } = error as Error
+      if (command === 'EVALSHA' && message.startsWith('NOSCRIPT')) return call('EVAL', parameters)
+      // By what this call tried: another one in flight may have learnt it meanwhile.
+      if (tried === '' || !/^ERR unknown command/i.test(message)) throw error
+      suffix = ''
+      return call(command, parameters)
+    }
+  }
+
+  return (parameters) => call('EVALSHA', parameters)
+}

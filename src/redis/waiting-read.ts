@@ -1,0 +1,15 @@
+import type { RecordRead, RecordReadResult } from '../serving/ports.ts'
+
+/** A read between its call and its answer. */
+export interface WaitingRead {
+  readonly read: RecordRead
+  readonly deadlineAt: number
+  /** Null once it is answered: a reply that comes later has nobody to go to. */
+  settle: ((result: RecordReadResult) => void) | null
+}
+
+/** Answers a read, unless it was answered before. */
+export type Settle = (waitingRead: WaitingRead, result: RecordReadResult) => void
+
+/** Sends the reads of one turn of the event loop; each is settled when its reply is there. */
+export type ReadSender = (reads: readonly WaitingRead[]) => void
