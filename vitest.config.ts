@@ -12,6 +12,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/bench/**', 'test/topologies/**', 'test/browser/**'],
           globalSetup: ['test/support/global-redis.ts'],
+          // Many tests wait for servers more than they compute.
+          maxWorkers: 4,
           ...timeouts,
         },
       },
