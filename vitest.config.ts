@@ -17,6 +17,14 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
+          ...timeouts,
+        },
+      },
+      {
+        test: {
           name: 'topologies',
           // What every implementation of a port must do holds on a Cluster, too.
           include: ['test/topologies/**/*.test.ts', 'test/contract/**/*.test.ts'],

@@ -104,14 +104,20 @@ catalog
   .description('plans files against what is live, shows what would change, and makes it')
   .argument('<file...>', 'tenants’ documents, YAML or JSON')
   .option('--dry-run', 'only show', false)
+  .option(
+    '--revision-above <n>',
+    'make the new revision greater than this, so that gateways take a restored catalog',
+    revisionNumber,
+    0,
+  )
   .addOption(whoOption())
   .option('--why <reason>', 'why, for the history', 'apply')
   .addOption(configOption())
   .addOption(jsonOption())
   .addHelpText('after', example('recgate catalog apply sample/tenant.yaml --why "itemcf to 50 %"'))
-  .action(async (files: string[], { config, dryRun, who, why, json }) => {
+  .action(async (files: string[], { config, dryRun, revisionAbove, who, why, json }) => {
     const { applyCatalog } = await import('./commands/catalog.ts')
-    await applyCatalog(await settingsOf(config), files, { dryRun, who, why, json })
+    await applyCatalog(await settingsOf(config), files, { dryRun, revisionAbove, who, why, json })
   })
 catalog
   .command('check')
@@ -197,6 +203,12 @@ async function settingsOf(config: string | undefined): Promise<Settings> {
 function wholeNumber(text: string): number {
   if (/^[0-9]{1,9}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('It must be a whole number.')
+}
+
+/** Revisions may lie above a thousand million where a restore made them jump; 15 digits are exact in any tool. */
+function revisionNumber(text: string): number {
+  if (/^[0-9]{1,15}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be a whole number of at most 15 digits.')
 }
 
 function portOption(flags: string, port: number): Option {

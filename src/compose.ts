@@ -2,18 +2,28 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { activateGeneration } from './catalog/change.ts'
+import { describeEvent } from './catalog/describe-event.ts'
 import { readLiveTenant } from './catalog/live-tenant.ts'
 import type { CatalogStore } from './catalog/ports.ts'
-import { type SnapshotsEvent, type WatchedSnapshots, watchSnapshots } from './catalog/snapshots.ts'
+import { type WatchedSnapshots, watchSnapshots } from './catalog/snapshots.ts'
 import { tableList } from './catalog/table-list.ts'
+import { createSavedCatalog } from './disk/saved-catalog.ts'
+import { openStateDirectory, type StateDirectory, type StateDirectoryEvent } from './disk/state-directory.ts'
 import { isId } from './domain/ids.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
+import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
+import type { KeyEvent } from './jwt/fetched-key-set.ts'
 import { createIssuers } from './jwt/issuer-keys.ts'
+import { createKeyFetcher } from './jwt/key-fetch.ts'
+import { createKeySets } from './jwt/key-sets.ts'
+import { checkSavedKeys } from './jwt/saved-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
-import { registerCatalogMetrics } from './metrics/catalog-metrics.ts'
+import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
+import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
+import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
 import { createCatalogStore } from './redis/catalog-store.ts'
@@ -28,8 +38,10 @@ import { tableKeys } from './redis/keys.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
+import { readKeyAuthorities } from './settings/load.ts'
 import { resolveRedis } from './settings/redis-endpoint.ts'
 import type { Settings } from './settings/schema.ts'
+import { SettingsError } from './settings/settings-error.ts'
 import type { GenerationCatalog, TableStore } from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
@@ -62,28 +74,53 @@ export interface Gateway {
 /** The first connections take milliseconds; after this long the gateway starts unready. */
 const connectWaitMs = 2_000
 
-/** `recgate serve`. */
+/** In the state directory. */
+const savedKeysName = 'keys'
+
+/** `recgate serve`. Throws SettingsError where the state directory can't be written. */
 export function composeGateway(options: GatewayOptions): Gateway {
   const { settings, log, developmentKey } = options
+  const state = settings.stateDir === undefined ? null : openState(settings.stateDir, log)
+  const keyAuthorities = readKeyAuthorities(settings)
   const connectionOf = createConnections(settings, log)
   const readsClient = createRedisClient('reads', connectionOf('reads'))
   const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
   const store = createCatalogStore(catalogClient, randomToken)
-  const { issuerFor } = createIssuers({ resolveSecret: options.resolveSecret })
+  const keySets = createKeySets({
+    fetchKeys: createKeyFetcher({
+      privateHosts: settings.jwksPrivateHosts,
+      extraAuthorities: keyAuthorities,
+    }),
+    report: (event) => logKeys(log, event),
+    onKeysChanged: () => state?.write(savedKeysName, keySets.savedKeys()),
+  })
+  const { issuerFor } = createIssuers({
+    resolveSecret: options.resolveSecret,
+    keySetFor: keySets.keySetFor,
+  })
   const snapshots = watchSnapshots({
     store,
     announcements: createCatalogAnnouncements({
       connect: createSubscriberClients(connectionOf('subscriber')),
     }),
+    saved: state === null ? null : createSavedCatalog(state),
     environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
     extraIssuers: (tenantId) =>
       developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
     pollMs: settings.catalogPollMs,
-    report: (event) => logSnapshots(log, event),
+    report: (event) => {
+      const { level, fields, message } = describeEvent(event)
+      log[level](fields, message)
+    },
+    onSwap: keySets.follow,
   })
+  // The announcements' connection may have been back before this one.
+  catalogClient.on('ready', () => snapshots.refresh())
   const registry = new Registry()
   const metrics = createServingMetrics(registry)
-  registerCatalogMetrics(registry, snapshots.current, () => snapshots.status().brokenTenants.length)
+  registerCatalogMetrics(registry, snapshots)
+  registerStateMetrics(registry, () => state?.writes() ?? { done: 0, failed: 0 })
+  registerKeyMetrics(registry, keySets)
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
   let engine = 'not connected'
   readsClient.on('ready', async () => {
@@ -100,8 +137,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const { promise: stopped, resolve: stopWaiting } = Promise.withResolvers<void>()
 
   const servers = {
-    data: () =>
-      buildDataPlane({
+    data: () => {
+      const services = {
         recommend: createRecommend({
           verifier: createTokenVerifier(),
           snapshots,
@@ -109,8 +146,16 @@ export function composeGateway(options: GatewayOptions): Gateway {
         }),
         metrics,
         isDraining: () => isDraining,
+        requestLog: log.isLevelEnabled('debug')
+          ? (served: ServedRequest) => log.debug(served, 'request')
+          : null,
         onUnexpected,
-      }),
+      }
+      const { data: bounds, cors, trustProxy } = settings
+      const app = buildDataPlane(services, { bounds, corsOrigins: cors.origins, trustProxy })
+      registerConnectionMetrics(registry, app.server)
+      return app
+    },
     admin: () => buildAdminPlane({ ...adminReads(store), token: settings.adminToken ?? null, onUnexpected }),
     ops: () =>
       buildOpsPlane({
@@ -137,10 +182,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
       binding = bind()
       await binding
       isBound = true
-      // A catalog out of reach doesn't stop the start: readiness says so until it is there. Tables are waited for, too,
-      // or the first answers would fall down the ladder.
+      // A catalog out of reach doesn't stop the start: the last good one serves, or readiness says so until it is there.
+      // Tables are waited for, too, or the first answers would fall down the ladder.
       const connected = [catalogClient, readsClient].map((client) => redisReady(client, connectWaitMs))
       await Promise.race([Promise.allSettled(connected), stopped])
+      // Before anything is compiled: an issuer takes its saved keys when it is made.
+      keySets.restore((await state?.read(savedKeysName, checkSavedKeys)) ?? [])
       if (!isDraining) await Promise.race([snapshots.start(), stopped])
       return addresses
     },
@@ -154,10 +201,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
       if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
       await Promise.all(started.map(({ app }) => app.close()))
       const closed = snapshots.close()
+      keySets.close()
       // They would wait for what a Redis that hangs still owes them.
       catalogClient.disconnect()
       readsClient.disconnect()
       await closed
+      await state?.close()
     },
   }
 }
@@ -249,22 +298,46 @@ function adminReads(store: CatalogStore) {
   }
 }
 
-function logSnapshots(log: Logger, event: SnapshotsEvent): void {
+function openState(path: string, log: Logger): StateDirectory {
+  try {
+    return openStateDirectory({ path, report: (event) => logState(log, event) })
+  } catch (error) {
+    const problem = `must be a directory that can be written: ${(error as Error).message}`
+    throw new SettingsError('settings', [{ path: 'stateDir (RECGATE_STATE_DIR)', problem }])
+  }
+}
+
+function logState(log: Logger, event: StateDirectoryEvent): void {
   switch (event.event) {
-    case 'loaded':
-      log.info({ tenant: event.tenantId, revision: event.revision }, 'catalog loaded')
+    case 'passed-over':
+      log.error({ file: event.file, reason: event.reason }, 'state file is passed over')
       break
-    case 'broken':
+    case 'write-failed':
       log.error(
-        { tenant: event.tenantId, reason: event.error.message },
-        'catalog entry can not be served; the last good one is',
+        { file: event.file, reason: event.reason },
+        'state can not be written; the next start may find an older one. Trying on',
       )
       break
-    case 'vanished':
-      log.error({ tenant: event.tenantId }, 'tenant vanished from the catalog; its last good entry is served')
+    case 'write-resumed':
+      log.info('state can be written again')
       break
-    case 'unreachable':
-      log.warn({ reason: event.error.message }, 'catalog can not be read; trying again')
+  }
+}
+
+/** Never a token, a key or a URL, which may have a secret in its query. */
+function logKeys(log: Logger, { place: { tenantId: tenant, issuer }, ...event }: KeyEvent): void {
+  switch (event.event) {
+    case 'failing':
+      log.warn(
+        { tenant, issuer, reason: event.reason },
+        'keys can not be fetched; the last ones go on serving for a day',
+      )
+      break
+    case 'recovered':
+      log.info({ tenant, issuer }, 'keys can be fetched again')
+      break
+    case 'left-out':
+      log.warn({ tenant, issuer, ...event.key }, 'a key of the key server can not be used')
       break
   }
 }

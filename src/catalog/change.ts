@@ -19,13 +19,19 @@ const activationTriesMax = 20
 export interface PlannedDocument extends CatalogPlan {
   readonly document: TenantDocument
   readonly live: LiveTenant | null
+  readonly revisionAbove: number
 }
 
-/** Plans a document against what is live. Throws FaultsError with every reason why it can't be made. */
+/**
+ * Plans a document against what is live. Throws FaultsError with every reason why it can't be made.
+ *
+ * @param revisionAbove makes it a change, also of nothing else, where the live revision doesn't lie above it yet
+ */
 export async function planChange(
   store: CatalogStore,
   document: TenantDocument,
   newSalt: () => string,
+  revisionAbove = 0,
 ): Promise<PlannedDocument> {
   const live = await readLiveTenant(store, document.tenant)
   const plan = planDocument(live, document, newSalt)
@@ -33,7 +39,10 @@ export async function planChange(
   for (const [index, owner] of (await store.issuerOwners(issuers)).entries())
     if (owner !== null && owner !== document.tenant) throw issuerTaken(document, issuers[index] ?? '')
   if (plan.faults.length > 0) throw new FaultsError(`tenant ${document.tenant}`, plan.faults)
-  return { ...plan, document, live }
+  const what = [...plan.what]
+  if (live !== null && live.revision <= revisionAbove)
+    what.push(`~ catalog revision: ${live.revision} → above ${revisionAbove}`)
+  return { ...plan, what, document, live, revisionAbove }
 }
 
 /** Makes a planned change. Answers the new catalog revision. */
@@ -42,13 +51,14 @@ export async function makeChange(
   planned: PlannedDocument,
   authorship: Authorship,
 ): Promise<number> {
-  const { document, live, state, what } = planned
+  const { document, live, state, what, revisionAbove } = planned
   const issuers = document.issuers.map((issuer) => issuer.issuer)
   const outcome = await store.change({
     tenantId: document.tenant,
     expectedRevision: live?.revision ?? 0,
     state: JSON.stringify(state),
     configuration: { document: JSON.stringify(document), issuers },
+    revisionAbove,
     history: { ...authorship, what },
   })
   if (outcome.outcome === 'changed') return outcome.revision

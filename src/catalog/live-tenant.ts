@@ -48,6 +48,16 @@ export async function findLiveModel(
 /** Throws FaultsError: what lies in the store is as untrusted as a file, since hands can reach it. */
 export function parseStoredTenant(stored: StoredTenant): LiveTenant {
   const subject = `catalog, tenant ${stored.tenantId}, revision ${stored.revision}`
+  try {
+    return parseChecked(stored, subject)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    // What is nested thousands deep exhausts the stack of every checker that walks it.
+    throw new FaultsError(subject, [{ path: '', problem: `can't be read: ${error.message}` }])
+  }
+}
+
+function parseChecked(stored: StoredTenant, subject: string): LiveTenant {
   const checked = checkTenantDocument(parseJson(stored.document, `${subject}, document`))
   if (checked.document === null) throw new FaultsError(`${subject}, document`, checked.faults)
   if (checked.document.tenant !== stored.tenantId)

@@ -1,4 +1,4 @@
-/** What the catalog asks of the world; `redis/catalog-store.ts` implements it. */
+/** What the catalog asks of the world; `redis/catalog-store.ts` implements most of it. */
 
 /** A tenant as it lies in the store: texts, because the store never looks into them. */
 export interface StoredTenant {
@@ -54,6 +54,7 @@ export type ChangeOutcome =
 export interface CatalogStore {
   /** Tenant → what it stands at; small, however large the documents are. */
   index(): Promise<ReadonlyMap<string, IndexEntry>>
+  /** Throws FaultsError where what lies there can be no tenant; any other rejection says nothing about the tenant. */
   read(tenantId: string): Promise<StoredTenant | null>
   /** The tenant that claims each `iss`, null where none does. */
   issuerOwners(issuers: readonly string[]): Promise<readonly (string | null)[]>
@@ -69,4 +70,20 @@ export interface CatalogAnnouncements {
   /** Calls back with the tenant of every change, and with null at each connection, before which some may have been missed. */
   subscribe(onChange: (tenantId: string | null) => void): Promise<void>
   close(): Promise<void>
+}
+
+/** A tenant as it was last loaded from the store, kept where a store that is out of reach can't take it away. */
+export interface SavedTenant {
+  readonly stored: StoredTenant
+  readonly savedAt: Date
+  /** For messages. */
+  readonly file: string
+}
+
+/** `disk/saved-catalog.ts` implements it. */
+export interface SavedCatalog {
+  /** One after the other, because all texts at once may be hundreds of megabytes. What is damaged is left out and reported. */
+  load(): AsyncIterable<SavedTenant>
+  /** Soon, in the background; never fails. */
+  save(stored: StoredTenant): void
 }

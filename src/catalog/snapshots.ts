@@ -1,99 +1,161 @@
 import type { CompiledTenant, Snapshot, TrustedIssuer } from '../domain/snapshot.ts'
-import { type CompiledTenantWithIssuers, type CompileEnvironment, compileTenant } from './compile.ts'
-import { parseStoredTenant } from './live-tenant.ts'
-import type { CatalogAnnouncements, CatalogStore, IndexEntry } from './ports.ts'
+import type { CompileEnvironment } from './compile.ts'
+import { isSound, type LoadedTenant, loadSavedTenant, loadTenant } from './load-tenant.ts'
+import type { CatalogAnnouncements, CatalogStore, IndexEntry, SavedCatalog } from './ports.ts'
+import { type Problem, sameEntry, type TroubleEvent, trackTroubles } from './troubles.ts'
 
 /** What a gateway tells its operators about its catalog. */
 interface SnapshotsStatus {
   readonly ready: boolean
+  /** `disk` until the catalog was read for the first time; `none` where nothing serves. */
+  readonly source: 'none' | 'disk' | 'catalog'
+  /** Whether the last try to read the catalog succeeded. */
+  readonly reachable: boolean
+  /** Since the index was last read; since the process began until it was. */
+  readonly readAgeSeconds: number
   readonly tenants: number
-  /** Tenants whose newest document can't be served; the last good one is. */
-  readonly brokenTenants: readonly string[]
+  readonly fromDisk: FromDisk
+  /** Tenants whose newest entry can't be served, and why; their last good one is, where there is one. */
+  readonly problems: Readonly<Record<string, Problem>>
+}
+
+/** Tenants whose saved entry serves without the catalog's having confirmed it, and when the newest of them was saved. */
+interface FromDisk {
+  readonly tenants: number
+  readonly savedAt: Date | null
 }
 
 export interface SnapshotsOptions {
   readonly store: CatalogStore
   readonly announcements: CatalogAnnouncements
+  /** Where the last good catalog is kept for the next start; null: nowhere. */
+  readonly saved: SavedCatalog | null
   readonly environment: CompileEnvironment
   /** Trusted beside the documents' issuers, per tenant: the development key's. */
   readonly extraIssuers: (tenantId: string) => readonly TrustedIssuer[]
   readonly pollMs: number
   readonly report: (event: SnapshotsEvent) => void
+  /** Called after each swap. */
+  readonly onSwap?: (snapshot: Snapshot) => void
 }
 
 export type SnapshotsEvent =
+  | TroubleEvent
   | { readonly event: 'loaded'; readonly tenantId: string; readonly revision: number }
-  | { readonly event: 'broken'; readonly tenantId: string; readonly error: Error }
-  | { readonly event: 'vanished'; readonly tenantId: string }
-  | { readonly event: 'unreachable'; readonly error: Error }
-
-interface LoadedTenant extends CompiledTenantWithIssuers {
-  readonly at: IndexEntry
-}
+  /** Once, until it is reachable again. */
+  | { readonly event: 'unreachable'; readonly error: Error; readonly served: boolean }
+  | { readonly event: 'reachable' }
+  /** A start without the catalog: what was saved serves. */
+  | ({ readonly event: 'from-disk' } & FromDisk)
+  | { readonly event: 'saved-unusable'; readonly file: string; readonly error: Error }
 
 export interface WatchedSnapshots {
   current(): Snapshot | null
   status(): SnapshotsStatus
   /** Loads once; rejects nothing: a catalog out of reach is reported, and read again with the next poll. */
   start(): Promise<void>
+  /** Reads the index now, and not with the next poll: for a connection that has come back. */
+  refresh(): void
   close(): Promise<void>
 }
 
 /**
  * Keeps the snapshot in step with the catalog: by announcement, and by one jittered read of the index, since an
  * announcement may get lost. A tenant is read only when its revision or token differs, and replaces its predecessor
- * only when it is valid and compiled: validate → compile → swap.
+ * only when it is valid and compiled, and isn't older: validate → compile → swap.
+ *
+ * The saved tenants are loaded before the first read of the index, and are predecessors like any other: what the index
+ * confirms needs no read, and what is newer, broken, missing or runs backwards there meets the same rules.
  */
 export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
+  /** In the order of loading: of two tenants that claim one `iss`, the later has it. */
   const loaded = new Map<string, LoadedTenant>()
-  /** What was last found broken, so that a broken document is reported once and not at every poll. */
-  const broken = new Map<string, IndexEntry>()
+  const troubles = trackTroubles(options.report)
+  const holderOf = (issuer: string) => holderAmong(loaded, issuer)
+  let index: ReadonlyMap<string, IndexEntry> | null = null
   let snapshot: Snapshot | null = null
   /** Something was loaded that the snapshot doesn't show yet; survives a run that the store cuts short. */
   let outdated = true
+  let readAt = performance.now()
+  let reachable = true
   let timer: NodeJS.Timeout | undefined
+  let started = false
   let closed = false
   let running: Promise<void> | null = null
   let again = false
 
-  async function synchronise(): Promise<void> {
-    const index = await options.store.index()
-    for (const [tenantId, at] of index) {
-      if (sameEntry(loaded.get(tenantId)?.at, at)) broken.delete(tenantId)
-      else if (!sameEntry(broken.get(tenantId), at)) await loadTenant(tenantId, at)
+  async function loadSaved(): Promise<void> {
+    const tenants: [string, LoadedTenant, Date][] = []
+    for await (const saved of options.saved?.load() ?? []) {
+      try {
+        const tenant = await loadSavedTenant(saved, options.environment)
+        tenants.push([saved.stored.tenantId, tenant, saved.savedAt])
+      } catch (error) {
+        options.report({ event: 'saved-unusable', file: saved.file, error: error as Error })
+      }
     }
-    for (const tenantId of broken.keys())
-      if (!index.has(tenantId) && !loaded.has(tenantId)) broken.delete(tenantId)
-    for (const tenantId of loaded.keys()) {
-      if (index.has(tenantId) || broken.has(tenantId)) continue
-      broken.set(tenantId, { revision: -1, token: '' })
-      options.report({ event: 'vanished', tenantId })
-    }
-    const incomplete = [...index.keys()].some((tenantId) => !loaded.has(tenantId))
-    if ((outdated || snapshot?.incomplete !== incomplete) && !closed)
-      snapshot = assemble(loaded, options.extraIssuers, incomplete)
-    outdated = false
+    tenants.sort(([, , a], [, , b]) => a.getTime() - b.getTime())
+    for (const [tenantId, tenant] of tenants) loaded.set(tenantId, tenant)
   }
 
-  /** Rejects where the store can't be read, which says nothing about the tenant. */
-  async function loadTenant(tenantId: string, at: IndexEntry): Promise<void> {
-    const stored = await options.store.read(tenantId)
+  async function synchronise(): Promise<void> {
+    index = await options.store.index()
+    readAt = performance.now()
     try {
-      if (stored === null) throw new Error('the index names it, and nothing is stored under it')
-      const { document, state, revision } = parseStoredTenant(stored)
-      const compiled = await compileTenant(document, state, revision, options.environment)
-      loaded.set(tenantId, { ...compiled, at: { revision, token: stored.token } })
-      broken.delete(tenantId)
-      outdated = true
-      options.report({ event: 'loaded', tenantId, revision })
-    } catch (error) {
-      broken.set(tenantId, at)
-      options.report({ event: 'broken', tenantId, error: error as Error })
+      for (const [tenantId, at] of index) await follow(tenantId, at)
+      for (const tenantId of troubles.standing().keys())
+        if (!index.has(tenantId) && !loaded.has(tenantId)) troubles.over(tenantId)
+      for (const [tenantId, { at }] of loaded)
+        if (!index.has(tenantId)) troubles.vanished({ tenantId, servedRevision: at.revision })
+    } finally {
+      troubles.tell()
     }
+    swap()
+    if (!reachable) options.report({ event: 'reachable' })
+    reachable = true
+  }
+
+  /** Rejects where the store can't be read. */
+  async function follow(tenantId: string, at: IndexEntry): Promise<void> {
+    const served = loaded.get(tenantId)
+    if (served !== undefined && sameEntry(served.at, at)) {
+      // In its place: only a load goes to the end.
+      if (served.savedAt !== null) loaded.set(tenantId, { ...served, savedAt: null })
+      troubles.over(tenantId)
+    } else if (served !== undefined && isSound(at) && at.revision < served.at.revision) {
+      const [servedRevision, storedRevision] = [served.at.revision, at.revision]
+      troubles.backwards({ tenantId, servedRevision, storedRevision }, at)
+    } else if (!troubles.isBroken(tenantId, at)) {
+      await load(tenantId, at, served !== undefined)
+    }
+  }
+
+  async function load(tenantId: string, at: IndexEntry, served: boolean): Promise<void> {
+    const outcome = await loadTenant({ ...options, holderOf }, tenantId, at)
+    if ('broken' in outcome) {
+      troubles.broken(tenantId, at, outcome.broken, served)
+      return
+    }
+    loaded.delete(tenantId)
+    loaded.set(tenantId, outcome.loaded)
+    outdated = true
+    options.saved?.save(outcome.stored)
+    options.report({ event: 'loaded', tenantId, revision: outcome.loaded.at.revision })
+    troubles.over(tenantId)
+  }
+
+  function swap(): void {
+    // Before the index was read for the first time, nobody knows which tenants are missing.
+    const incomplete = index === null || [...index.keys()].some((tenantId) => !loaded.has(tenantId))
+    if (closed || (!outdated && snapshot?.incomplete === incomplete)) return
+    snapshot = assemble(loaded, options.extraIssuers, incomplete)
+    outdated = false
+    options.onSwap?.(snapshot)
   }
 
   /** One run at a time; what is announced during a run is read by one more run after it. */
   function refresh(): Promise<void> {
+    if (!started || closed) return Promise.resolve()
     if (running !== null) {
       again = true
       return running
@@ -104,7 +166,9 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
         try {
           await synchronise()
         } catch (error) {
-          if (!closed) options.report({ event: 'unreachable', error: error as Error })
+          if (reachable && !closed)
+            options.report({ event: 'unreachable', error: error as Error, served: loaded.size > 0 })
+          reachable = false
         }
       } while (again && !closed)
       running = null
@@ -119,13 +183,35 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
     timer.unref()
   }
 
+  /** What was saved serves where the first read of the catalog was not to be had. */
+  async function firstRead(): Promise<void> {
+    const anySaved = loaded.size > 0
+    await refresh()
+    if (snapshot === null && anySaved) {
+      swap()
+      options.report({ event: 'from-disk', ...fromDisk(loaded) })
+    }
+    schedule()
+  }
+
   return {
     current: () => snapshot,
-    status: () => ({ ready: snapshot !== null, tenants: loaded.size, brokenTenants: [...broken.keys()] }),
+    status: () => ({
+      ready: snapshot !== null,
+      source: snapshot === null ? 'none' : index === null ? 'disk' : 'catalog',
+      reachable,
+      readAgeSeconds: (performance.now() - readAt) / 1_000,
+      tenants: loaded.size,
+      fromDisk: fromDisk(loaded),
+      problems: Object.fromEntries(troubles.standing()),
+    }),
     async start() {
-      await Promise.all([options.announcements.subscribe(() => void refresh()), refresh()])
-      schedule()
+      await loadSaved()
+      if (closed) return
+      started = true
+      await Promise.all([options.announcements.subscribe(() => void refresh()), firstRead()])
     },
+    refresh: () => void refresh(),
     async close() {
       closed = true
       clearTimeout(timer)
@@ -135,8 +221,16 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
   }
 }
 
-function sameEntry(a: IndexEntry | undefined, b: IndexEntry): boolean {
-  return a !== undefined && a.revision === b.revision && a.token === b.token
+function fromDisk(loaded: ReadonlyMap<string, LoadedTenant>): FromDisk {
+  const dates = [...loaded.values()].flatMap(({ savedAt }) => (savedAt === null ? [] : [savedAt]))
+  const newest = dates.reduce<Date | null>((a, b) => (a === null || a < b ? b : a), null)
+  return { tenants: dates.length, savedAt: newest }
+}
+
+function holderAmong(loaded: ReadonlyMap<string, LoadedTenant>, issuer: string): string | null {
+  for (const [tenantId, { issuers }] of loaded)
+    if (issuers.some((trusted) => trusted.issuer === issuer)) return tenantId
+  return null
 }
 
 function assemble(

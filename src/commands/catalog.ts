@@ -12,6 +12,8 @@ export interface ApplyOptions {
   readonly json: boolean
   readonly why: string
   readonly who: string | undefined
+  /** The new revisions lie above it; 0 asks for nothing. */
+  readonly revisionAbove: number
 }
 
 /** `recgate catalog apply`: plans against what is live, shows it, and makes it. */
@@ -25,7 +27,8 @@ export async function applyCatalog(
   try {
     // All are planned before the first is made: what can't be made stops everything.
     const plans = []
-    for (const document of documents) plans.push(await planChange(tools.catalog, document, randomToken))
+    for (const document of documents)
+      plans.push(await planChange(tools.catalog, document, randomToken, options.revisionAbove))
     for (const plan of plans) {
       const tenant = plan.document.tenant
       if (!options.json)

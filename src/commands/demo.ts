@@ -90,7 +90,7 @@ function demoSettings(
   return {
     ...settings,
     redis,
-    data: loopback(ports.data),
+    data: { ...settings.data, ...loopback(ports.data) },
     admin: loopback(ports.admin),
     ops: loopback(ports.ops),
   }

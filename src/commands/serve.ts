@@ -53,7 +53,7 @@ export function stopOnSignal(gateway: Gateway, stopped: () => void | Promise<voi
 }
 
 function onLoopback(settings: Settings): Settings {
-  const local = ({ port }: { port: number }) => ({ host: '127.0.0.1', port })
+  const local = <T extends { host: string }>(listener: T): T => ({ ...listener, host: '127.0.0.1' })
   return { ...settings, data: local(settings.data), admin: local(settings.admin), ops: local(settings.ops) }
 }
 

@@ -35,8 +35,8 @@ interface ClaimNames {
 export type Algorithm = 'ES256' | 'RS256' | 'PS256' | 'EdDSA' | 'HS256'
 
 /**
- * One issuer of one tenant, with its imported keys. The same object stands in every snapshot for as long as the
- * issuer's settings and keys stay the same, so that its identity can vouch for cached tokens.
+ * One issuer of one tenant. The same object stands in every snapshot for as long as what its document says of it stays
+ * the same, so that its identity, together with that of its keys, can vouch for cached tokens.
  */
 export interface TrustedIssuer {
   readonly issuer: string
@@ -45,8 +45,27 @@ export interface TrustedIssuer {
   /** The models that every token of this issuer may ask for; null: the token's model claim says. */
   readonly models: readonly string[] | null
   readonly maxLifetimeSeconds: number | null
-  readonly keys: readonly VerificationKey[]
+  /** Its keys with these names verify nothing. */
+  readonly revokedKids: ReadonlySet<string>
+  /** Lives on beside the snapshots: a reload of the catalog drops no fetched key. */
+  readonly keySet: KeySet
 }
+
+/** The keys that stand in a document, or the live ones of a key server. */
+export interface KeySet {
+  /** The array's identity changes exactly when the keys do. */
+  readonly keys: readonly VerificationKey[]
+  /** From here on they verify nothing, in Unix milliseconds; past where none were ever fetched, infinite for a document's. */
+  readonly goodUntilMs: number
+  /** Asks for newer keys, for a token that these can't verify. */
+  renew(): KeyRenewal
+}
+
+/**
+ * A promise: for the end of a fetch, whatever came of it. `resting`: nothing newer can be had, or it was asked for
+ * lately. `busy`: too many tokens wait for a fetch.
+ */
+export type KeyRenewal = Promise<void> | 'resting' | 'busy'
 
 /** As in jose: Node's types name the class only as a value. */
 type CryptoKey = Extract<Awaited<ReturnType<typeof crypto.subtle.generateKey>>, { type: string }>

@@ -70,17 +70,44 @@ const keyPart = z.union([claimPart, valuesPart, uintPart, idPart], {
     'must be { claim } or { query } with one of values: […], uint: { max } and id: { maxBytes }; column is optional',
 })
 
+const kid = z.string().min(1).max(limits.kidCharactersMax)
+const jwks = z.union(
+  [
+    z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1).max(limits.keysPerIssuerMax) }),
+    z.strictObject({ url: z.string().superRefine(checkKeySetUrl) }),
+  ],
+  { error: 'must be { keys: […] }, with public keys, or { url: https://… }, where they are fetched from' },
+)
+
+/** Its form only: nothing is fetched, or looked up, for a document that is being checked. */
+function checkKeySetUrl(text: string, context: z.RefinementCtx): void {
+  const message = keySetUrlProblem(text)
+  if (message !== null) context.addIssue({ code: 'custom', message })
+}
+
+function keySetUrlProblem(text: string): string | null {
+  if (text.length > limits.keySetUrlCharactersMax)
+    return `may have at most ${limits.keySetUrlCharactersMax} characters`
+  // Parsers pass over white space and turn "\\" into "/"; what stands here is what is asked for.
+  if (!/^https:\/\/[^\s\\/?#]+([/?#][^\s\\]*)?$/i.test(text) || !URL.canParse(text))
+    return 'must be an https:// URL, such as https://auth.studio.example/jwks.json'
+  if (text.includes('#')) return 'must have no fragment (#…)'
+  if (/^https:\/\/[^/?]*@/i.test(text))
+    return 'must have no user or password; a key set is public, and this document is no place for a secret'
+  return null
+}
+
 const issuer = z.strictObject({
   issuer: z.string().min(1).max(512),
   audience: z.string().min(1).max(512),
-  jwks: z
-    .strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1).max(limits.keysPerIssuerMax) })
-    .optional(),
+  jwks: jwks.optional(),
   hs256: z
     .strictObject({ secretRef: z.string().min(1).max(128), kid: z.string().max(128).optional() })
     .optional(),
   models: z.array(id).min(1).max(limits.modelsPerTenantMax).optional(),
   maxLifetimeSeconds: z.int().min(1).optional(),
+  /** Keys that verify nothing, whether they stand here or are fetched. */
+  revokedKids: z.array(kid).max(limits.revokedKidsPerIssuerMax).optional(),
 })
 
 const keyShape = {

@@ -38,10 +38,13 @@ export function problemHeaders(code: ErrorCode): readonly string[] {
   return headersOf[statusOf[code]] ?? plain
 }
 
+/** Of every path of the data plane. */
+export const allowedMethods = 'GET, HEAD, OPTIONS'
+
 const plain = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
 
 const headersOf: Partial<Record<number, readonly string[]>> = {
   401: [...plain, 'WWW-Authenticate', 'Bearer'],
-  405: [...plain, 'Allow', 'GET, HEAD, OPTIONS'],
+  405: [...plain, 'Allow', allowedMethods],
   503: [...plain, 'Retry-After', '1'],
 }

@@ -13,6 +13,7 @@ import {
 } from 'jose'
 import { OperationError } from '../domain/errors.ts'
 import type { TrustedIssuer } from '../domain/snapshot.ts'
+import { documentKeySet } from './document-key-set.ts'
 
 /**
  * The development key: made on a machine when it is first needed, so that `recgate token` and `recgate demo` can sign
@@ -103,7 +104,8 @@ export function developmentTrustedIssuer(key: DevelopmentKey, tenantId: string):
     audience,
     models: null,
     maxLifetimeSeconds: null,
-    keys: [{ kid: key.kid, algorithm, material: key.publicKey }],
+    revokedKids: new Set<string>(),
+    keySet: documentKeySet([{ kid: key.kid, algorithm, material: key.publicKey }]),
   })
   ofKey.set(tenantId, trusted)
   return trusted

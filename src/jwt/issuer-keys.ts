@@ -2,18 +2,23 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type Fault, FaultsError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
-import type { TrustedIssuer } from '../domain/snapshot.ts'
+import type { KeySet, TrustedIssuer } from '../domain/snapshot.ts'
 import type { IssuerDocument } from '../domain/tenant-document.ts'
+import { documentKeySet } from './document-key-set.ts'
+import type { KeySetPlace } from './fetched-key-set.ts'
 import { type ImportedKeys, importKeySet, secretKey } from './key-import.ts'
 
 /**
  * Turns issuers of documents into trusted ones, and keeps each for as long as nothing about it changes: compiling a
  * tenant again gives the identical object, so that cached tokens outlive a change of weights, but not one of keys.
+ * Nothing is fetched here: a document can be checked without asking anybody.
  */
 
 export interface IssuersOptions {
   /** The secret's bytes, or null where the settings don't know the reference or don't allow it for that tenant. */
   resolveSecret(tenantId: string, secretRef: string): Uint8Array | null
+  /** The live keys of an issuer that names a URL; without it such an issuer has none. */
+  keySetFor?(place: KeySetPlace): Promise<KeySet>
 }
 
 export interface Issuers {
@@ -37,7 +42,7 @@ export function createIssuers(options: IssuersOptions): Issuers {
     const known = byTenant.get(tenantId)?.get(document.issuer)
     if (known?.fingerprint === fingerprint) return known.trusted
 
-    const { keys, faults } = await importKeys(document, secret)
+    const { keySet, faults } = await keySetOf(tenantId, document, secret)
     if (faults.length > 0) throw new FaultsError(`issuer ${document.issuer}`, faults)
 
     const interned = byTenant.get(tenantId) ?? new LRUCache({ max: limits.issuersPerTenantMax })
@@ -51,14 +56,35 @@ export function createIssuers(options: IssuersOptions): Issuers {
       audience: document.audience,
       models: document.models ?? null,
       maxLifetimeSeconds: document.maxLifetimeSeconds ?? null,
-      keys,
+      revokedKids: new Set(document.revokedKids),
+      keySet,
     })
     interned.set(document.issuer, { fingerprint, trusted })
     return trusted
   }
 
+  async function keySetOf(
+    tenantId: string,
+    document: IssuerDocument,
+    secret: Uint8Array | null,
+  ): Promise<{ readonly keySet: KeySet; readonly faults: readonly Fault[] }> {
+    const { issuer, jwks, hs256 } = document
+    if (jwks !== undefined && hs256 === undefined && 'url' in jwks) {
+      const keySet = await options.keySetFor?.({ tenantId, issuer, url: jwks.url })
+      return { keySet: keySet ?? neverFetched, faults: [] }
+    }
+    const { keys, faults } = await importKeys(document, secret)
+    return { keySet: documentKeySet(keys), faults }
+  }
+
   return { issuerFor }
 }
+
+const neverFetched: KeySet = Object.freeze({
+  keys: [],
+  goodUntilMs: Number.NEGATIVE_INFINITY,
+  renew: () => 'resting' as const,
+})
 
 async function importKeys(document: IssuerDocument, secret: Uint8Array | null): Promise<ImportedKeys> {
   const { jwks, hs256 } = document
@@ -67,7 +93,7 @@ async function importKeys(document: IssuerDocument, secret: Uint8Array | null): 
       path: '',
       problem: 'must have exactly one of jwks: { keys: […] } and hs256: { secretRef }',
     })
-  if (jwks !== undefined) return importKeySet(jwks.keys, 'jwks.keys')
+  if (jwks !== undefined && 'keys' in jwks) return importKeySet(jwks.keys, 'jwks.keys')
   if (secret === null)
     return faulty({
       path: 'hs256.secretRef',

@@ -35,8 +35,6 @@ const kinds: ReadonlyMap<unknown, KeyKind> = new Map([
 /** Members that no public key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4; `priv`: RFC 9964). */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
-const kidCharactersMax = 128
-
 /** The public keys of one issuer. `path` is where the list stands. */
 export async function importKeySet(jwks: readonly unknown[], path: string): Promise<ImportedKeys> {
   if (jwks.length === 0) return { keys: [], faults: [{ path, problem: 'must hold at least one public key' }] }
@@ -186,11 +184,11 @@ function useFaults(members: Readonly<Record<string, unknown>>, path: string): Fa
 
 function kidFaults(kid: unknown, path: string): Fault[] {
   if (kid === undefined) return []
-  if (typeof kid === 'string' && kid.length > 0 && kid.length <= kidCharactersMax) return []
+  if (typeof kid === 'string' && kid.length > 0 && kid.length <= limits.kidCharactersMax) return []
   return [
     {
       path: joinPath(path, 'kid'),
-      problem: `must be text of 1 to ${kidCharactersMax} characters, or absent`,
+      problem: `must be text of 1 to ${limits.kidCharactersMax} characters, or absent`,
     },
   ]
 }

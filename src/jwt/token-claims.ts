@@ -37,13 +37,21 @@ export function expiresAtMs(claims: Claims): number {
   return secondsOf(claims, 'exp') * 1000 + toleranceMs
 }
 
-/** JSON has neither NaN nor Infinity, but `1e999` parses to the latter. Fractions are allowed (RFC 7519 section 2). */
+/**
+ * Fractions are allowed (RFC 7519 section 2). JSON has neither NaN nor Infinity, but `1e999` parses to the latter. The
+ * bound is there for issuers that write milliseconds: their tokens would hold for thousands of years.
+ */
 function checkDates(claims: Claims): Refusal | null {
   for (const name of ['exp', 'nbf', 'iat']) {
     const value = claims[name]
     if (value === undefined) continue
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+    if (typeof value !== 'number' || !(value >= 0))
       return refuse('claim-invalid', `the claim "${name}" is no time; ${numericDate}`)
+    if (value >= limits.numericDateBelow)
+      return refuse(
+        'claim-invalid',
+        `the claim "${name}" lies beyond the year 9999; ${numericDate}, not of milliseconds`,
+      )
   }
   return null
 }

@@ -5,6 +5,7 @@ import { limits } from '../domain/limits.ts'
 import type { Snapshot, TrustedIssuer, VerificationKey } from '../domain/snapshot.ts'
 import type { TokenVerifier, VerifiedToken } from '../serving/ports.ts'
 import { bearerToken, readToken, type UnverifiedToken } from './compact-token.ts'
+import { createFairQueue, type QueueBounds } from './fair-queue.ts'
 import { checkClaims, expiresAtMs, tokenExpired } from './token-claims.ts'
 
 /**
@@ -12,19 +13,40 @@ import { checkClaims, expiresAtMs, tokenExpired } from './token-claims.ts'
  * alone may verify it, each with its one algorithm. Until then every refusal is the same, so that nobody learns
  * which issuers or keys exist.
  *
- * A signature costs 50 to 90 µs, a look into the cache well under one: a verified token is kept by its whole text,
- * together with the issuer object that vouched for it. When the issuer's keys or settings change, its object
- * changes, and what it vouched for is void.
+ * A signature costs 50 to 200 µs, a look into the cache well under one: a verified token is kept by its whole text,
+ * together with the issuer object and the keys that vouched for it. When the issuer's settings or keys change, so does
+ * one of the two, and what they vouched for is void. Only first sights wait: for their turn, and for keys that are
+ * being fetched.
  */
 
 export interface TokenVerifierOptions {
   /** Verified tokens kept; default `limits.tokenCacheEntriesMax`. */
   readonly entriesMax?: number
+  /** Tokens kept whose signature is wrong; default `limits.refusedTokensMax`. */
+  readonly refusedMax?: number
+  /** Default `signatureBounds`. */
+  readonly bounds?: QueueBounds
   /** Unix time in milliseconds; default `Date.now`. */
   readonly clock?: () => number
 }
 
-interface KeptToken {
+/**
+ * Anybody can send tokens that claim an issuer, each costing a check in libuv's pool, which looks up names and reads
+ * files, too. Lines are claimed issuers: junk for one makes its newcomers wait, and nobody else's.
+ */
+const signatureBounds: QueueBounds = {
+  atOnceMax: limits.verificationsAtOnceMax,
+  waitingPerLineMax: limits.verificationsWaitingPerIssuerMax,
+  waitingMax: limits.verificationsWaitingMax,
+}
+
+/** Who vouched for a token's signature, or found it wrong. */
+interface Vouching {
+  readonly issuer: TrustedIssuer
+  readonly keys: readonly VerificationKey[]
+}
+
+interface KeptToken extends Vouching {
   /** The whole of it, and compared as a whole: two tokens with one index can't be taken for each other. */
   readonly token: string
   readonly verified: VerifiedToken
@@ -34,23 +56,31 @@ interface KeptToken {
   readonly keptUntilMs: number
 }
 
-interface Verification {
-  readonly issuer: TrustedIssuer
+interface RefusedToken extends Vouching {
+  readonly token: string
+}
+
+interface Verification extends Vouching {
   readonly result: Promise<VerifiedToken | Refusal>
 }
 
-/** A token of the length that the cache is sized for; much longer ones leave room for fewer. */
+/** A token of the length that the caches are sized for; much longer ones leave room for fewer. */
 const charactersPerEntry = 1024
 
 /** Enough of a signature, 192 bits, to tell tokens apart. */
 const indexCharacters = 32
 
 const tokenInvalid = refuse('token-invalid', 'a valid bearer token is needed')
+const tooMany = refuse('busy', 'too many new tokens are being verified; come back in a moment')
+/** Genuine tokens can't be told from others now; 401 would log players out. */
+const noKeys = refuse('busy', 'tokens can not be verified at the moment; come back in a moment')
 
 export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVerifier {
-  const { entriesMax = limits.tokenCacheEntriesMax, clock = Date.now } = options
-  // Bounded in characters too: 50,000 tokens of the longest kind would be 400 MB.
-  const cache = new LRUCache<string, KeptToken>({ max: entriesMax, maxSize: entriesMax * charactersPerEntry })
+  const { entriesMax = limits.tokenCacheEntriesMax, refusedMax = limits.refusedTokensMax } = options
+  const { bounds = signatureBounds, clock = Date.now } = options
+  const queue = createFairQueue(bounds)
+  const cache = boundedCache<KeptToken>(entriesMax)
+  const refused = boundedCache<RefusedToken>(refusedMax)
   // First sights that are being verified. Each has a request that waits for it, so open requests bound their number.
   const underway = new Map<string, Verification>()
 
@@ -61,9 +91,9 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     const kept = cache.peek(indexOf(token))
     if (kept !== undefined && kept.token === token) {
       const nowMs = clock()
-      if (isCurrent(kept.verified.issuer, catalog)) {
+      if (isCurrent(kept, catalog)) {
         if (nowMs < kept.keptUntilMs) return kept.verified
-        if (nowMs >= kept.expiresAtMs) return refuseTo(kept.verified.issuer.tenantId, tokenExpired)
+        if (nowMs >= kept.expiresAtMs) return refuseTo(kept.issuer.tenantId, tokenExpired)
       }
       cache.delete(indexOf(token))
     }
@@ -72,29 +102,45 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
 
   function firstSight(token: string, catalog: Snapshot) {
     const already = underway.get(token)
-    if (already !== undefined && isCurrent(already.issuer, catalog)) return already.result
+    if (already !== undefined && isCurrent(already, catalog)) return already.result
+    if (isKnownAsWrong(token, catalog)) return tokenInvalid
     const unverified = readToken(token)
     if (unverified === null) return tokenInvalid
     const issuer = catalog.issuers.get(unverified.issuer)
-    if (issuer === undefined) return tokenInvalid
-    const keys = fittingKeys(issuer, unverified)
-    if (keys.length === 0) return tokenInvalid
-    const verification = { issuer, result: prove(token, unverified, issuer, keys) }
+    if (issuer === undefined || isRevoked(issuer, unverified.kid)) return tokenInvalid
+    if (hasKeysFor(issuer, unverified.kid)) return share(token, issuer, prove(token, unverified, issuer))
+    const renewal = issuer.keySet.renew()
+    if (renewal === 'busy') return tooMany
+    if (renewal === 'resting') return hasKeys(issuer) ? tokenInvalid : noKeys
+    const proven = renewal.then(() => (hasKeys(issuer) ? prove(token, unverified, issuer) : noKeys))
+    return share(token, issuer, proven)
+  }
+
+  /** Lets requests with the same token wait for the same verification. */
+  function share(token: string, issuer: TrustedIssuer, result: Promise<VerifiedToken | Refusal>) {
+    const verification = { issuer, keys: issuer.keySet.keys, result }
     underway.set(token, verification)
     const finish = () => {
       if (underway.get(token) === verification) underway.delete(token)
     }
-    verification.result.then(finish, finish)
-    return verification.result
+    result.then(finish, finish)
+    return result
   }
 
   async function prove(
     token: string,
     unverified: UnverifiedToken,
     issuer: TrustedIssuer,
-    keys: readonly VerificationKey[],
   ): Promise<VerifiedToken | Refusal> {
-    if (!(await isSignedByOneOf(keys, token))) return tokenInvalid
+    const { keys, goodUntilMs } = issuer.keySet
+    const fitting = fittingKeys(keys, issuer.revokedKids, unverified)
+    if (fitting.length === 0) return tokenInvalid
+    const isSigned = await queue.run(issuer.issuer, () => isSignedByOneOf(fitting, token))
+    if (isSigned === null) return tooMany
+    if (!isSigned) {
+      refused.set(indexOf(token), { token, issuer, keys }, { size: token.length })
+      return tokenInvalid
+    }
     // The claims were decoded from this very text, so the signature covers them.
     const { claims } = unverified
     const nowMs = clock()
@@ -103,12 +149,32 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     // Frozen, because all requests with this token share it.
     const verified = Object.freeze({ issuer, claims: Object.freeze(claims) })
     const expires = expiresAtMs(claims)
-    const keptUntilMs = Math.min(expires, nowMs + limits.tokenCacheMsMax)
-    cache.set(indexOf(token), { token, verified, expiresAtMs: expires, keptUntilMs }, { size: token.length })
+    const keptUntilMs = Math.min(expires, nowMs + limits.tokenCacheMsMax, goodUntilMs)
+    const kept = { token, verified, issuer, keys, expiresAtMs: expires, keptUntilMs }
+    cache.set(indexOf(token), kept, { size: token.length })
     return verified
   }
 
+  function isKnownAsWrong(token: string, catalog: Snapshot): boolean {
+    const known = refused.peek(indexOf(token))
+    return known !== undefined && known.token === token && isCurrent(known, catalog)
+  }
+
+  function hasKeys({ keySet }: TrustedIssuer): boolean {
+    return clock() < keySet.goodUntilMs
+  }
+
+  /** Whether fetching could bring no other answer; a token without `kid` is one for the keys that there are. */
+  function hasKeysFor(issuer: TrustedIssuer, kid: string | null): boolean {
+    return hasKeys(issuer) && (kid === null || issuer.keySet.keys.some((key) => key.kid === kid))
+  }
+
   return { verify }
+}
+
+/** Bounded in characters too: 50,000 tokens of the longest kind would be 400 MB. */
+function boundedCache<Entry extends object>(entriesMax: number) {
+  return new LRUCache<string, Entry>({ max: entriesMax, maxSize: entriesMax * charactersPerEntry })
 }
 
 /**
@@ -120,14 +186,24 @@ function indexOf(token: string): string {
   return token.slice(-indexCharacters)
 }
 
-/** The catalog's object stays the same for as long as the issuer's keys and settings do. */
-function isCurrent(issuer: TrustedIssuer, catalog: Snapshot): boolean {
-  return catalog.issuers.get(issuer.issuer) === issuer
+/** The catalog's object stays the same for as long as the issuer's settings do, and the array as long as its keys. */
+function isCurrent({ issuer, keys }: Vouching, catalog: Snapshot): boolean {
+  return catalog.issuers.get(issuer.issuer) === issuer && issuer.keySet.keys === keys
+}
+
+function isRevoked({ revokedKids }: TrustedIssuer, kid: string | null): boolean {
+  return kid !== null && revokedKids.has(kid)
 }
 
 /** Without a `kid` only so many keys are tried, because each costs a signature check that anybody may ask for. */
-function fittingKeys(issuer: TrustedIssuer, { algorithm, kid }: UnverifiedToken): readonly VerificationKey[] {
-  const fitting = issuer.keys.filter((key) => key.algorithm === algorithm)
+function fittingKeys(
+  keys: readonly VerificationKey[],
+  revokedKids: ReadonlySet<string>,
+  { algorithm, kid }: UnverifiedToken,
+): readonly VerificationKey[] {
+  const fitting = keys.filter(
+    (key) => key.algorithm === algorithm && (key.kid === null || !revokedKids.has(key.kid)),
+  )
   if (kid === null) return fitting.slice(0, limits.keysTriedWithoutKidMax)
   return fitting.filter((key) => key.kid === kid)
 }

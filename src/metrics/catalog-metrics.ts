@@ -1,14 +1,14 @@
-import { Gauge, type Registry } from 'prom-client'
-import type { Snapshot } from '../domain/snapshot.ts'
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { WatchedSnapshots } from '../catalog/snapshots.ts'
+import { problems } from '../catalog/troubles.ts'
 import { metricNames } from './names.ts'
 
 /** What is configured and published, as the served snapshot has it; read when somebody scrapes. */
 export function registerCatalogMetrics(
   registry: Registry,
-  current: () => Snapshot | null,
-  brokenTenants: () => number,
+  { current, status }: Pick<WatchedSnapshots, 'current' | 'status'>,
 ): void {
-  const { catalogRevision, catalogBroken, tableRows } = metricNames
+  const { catalogRevision, catalogBroken, catalogTenants, catalogReadAge, tableRows } = metricNames
   new Gauge({
     ...described(catalogRevision),
     registers: [registry],
@@ -21,7 +21,24 @@ export function registerCatalogMetrics(
     ...described(catalogBroken),
     registers: [registry],
     collect() {
-      this.set(brokenTenants())
+      const standing = Object.values(status().problems)
+      for (const problem of problems) this.set({ problem }, standing.filter((one) => one === problem).length)
+    },
+  })
+  new Gauge({
+    ...described(catalogTenants),
+    registers: [registry],
+    collect() {
+      const { tenants, fromDisk } = status()
+      this.set({ source: 'catalog' }, tenants - fromDisk.tenants)
+      this.set({ source: 'disk' }, fromDisk.tenants)
+    },
+  })
+  new Gauge({
+    ...described(catalogReadAge),
+    registers: [registry],
+    collect() {
+      this.set(status().readAgeSeconds)
     },
   })
   new Gauge({
@@ -33,6 +50,23 @@ export function registerCatalogMetrics(
         for (const model of tenant.models.values())
           for (const { id, table } of model.versions.values())
             if (table !== null) this.set({ tenant: tenant.id, model: model.id, version: id }, table.rows)
+    },
+  })
+}
+
+/** What is kept on disk for the next start. */
+export function registerStateMetrics(
+  registry: Registry,
+  writes: () => { readonly done: number; readonly failed: number },
+): void {
+  new Counter({
+    ...described(metricNames.stateWrites),
+    registers: [registry],
+    collect() {
+      const { done, failed } = writes()
+      this.reset()
+      this.inc({ outcome: 'done' }, done)
+      this.inc({ outcome: 'failed' }, failed)
     },
   })
 }

@@ -15,6 +15,16 @@ export const metricNames = {
     help: 'From the request read to the answer written; refusals before a tenant is known count under an empty one',
     labels: ['tenant', 'model'],
   },
+  connectionsOpen: {
+    name: 'recgate_connections_open',
+    help: 'Open connections of the data plane',
+    labels: [],
+  },
+  connectionsDropped: {
+    name: 'recgate_connections_dropped_total',
+    help: 'Connections of the data plane that were closed unread, because data.connectionsMax were open',
+    labels: [],
+  },
   catalogRevision: {
     name: 'recgate_catalog_revision',
     help: 'The catalog revision that is served, by tenant',
@@ -22,13 +32,43 @@ export const metricNames = {
   },
   catalogBroken: {
     name: 'recgate_catalog_broken_tenants',
-    help: 'Tenants whose newest catalog entry can not be served; their last good one is',
+    help: 'Tenants whose newest catalog entry can not be served, by why; their last good one is',
+    labels: ['problem'],
+  },
+  catalogTenants: {
+    name: 'recgate_catalog_tenants',
+    help: 'Tenants that are served, by where their entry stands: in the catalog, or only on disk',
+    labels: ['source'],
+  },
+  catalogReadAge: {
+    name: 'recgate_catalog_read_age_seconds',
+    help: 'Since the catalog was last read; since the process began until it was read once',
     labels: [],
+  },
+  stateWrites: {
+    name: 'recgate_state_writes_total',
+    help: 'Files of the state directory, by whether they could be written; a failed one is tried again',
+    labels: ['outcome'],
   },
   tableRows: {
     name: 'recgate_table_rows',
     help: 'Rows of the active generation, by version',
     labels: ['tenant', 'model', 'version'],
+  },
+  jwksAge: {
+    name: 'recgate_jwks_age_seconds',
+    help: "Since an issuer's keys were last fetched from its URL, or since they were needed where no fetch has succeeded",
+    labels: ['tenant', 'issuer'],
+  },
+  jwksStale: {
+    name: 'recgate_jwks_stale_issuers',
+    help: 'Issuers whose keys are older than an hour; after a day they verify nothing any more',
+    labels: [],
+  },
+  jwksFetches: {
+    name: 'recgate_jwks_fetches_total',
+    help: 'Fetches of key sets by outcome',
+    labels: ['tenant', 'outcome'],
   },
 } as const
 

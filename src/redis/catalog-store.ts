@@ -1,4 +1,5 @@
 import type { CatalogStore, ChangeOutcome, HistoryEntry, IndexEntry } from '../catalog/ports.ts'
+import { FaultsError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { RedisClient } from './client.ts'
 import { catalogKeys } from './keys.ts'
@@ -76,13 +77,16 @@ export function createCatalogStore(client: RedisClient, newToken: () => string):
     },
 
     async read(tenantId) {
-      const fields = await client.hmget(
-        catalogKeys.tenant(tenantId),
-        'revision',
-        'token',
-        'document',
-        'state',
-      )
+      const key = catalogKeys.tenant(tenantId)
+      const fields = await client
+        .hmget(key, 'revision', 'token', 'document', 'state')
+        .catch((error: Error) => {
+          // Its publisher's ACL lets it put anything there; other tenants must be read all the same.
+          if (!error.message.startsWith('WRONGTYPE')) throw error
+          throw new FaultsError(`catalog, tenant ${tenantId}`, [
+            { path: key, problem: 'is no hash in Redis' },
+          ])
+        })
       const [revision, token, document, state] = fields
       if (!revision || !token || !document || !state) return null
       return { tenantId, revision: Number(revision), token, document, state }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parse, YAMLParseError } from 'yaml'
 import type { Fault } from '../domain/errors.ts'
@@ -20,7 +21,7 @@ export function loadSettings(environment: Environment, file?: string): Settings 
   for (const [name, { path, type }] of Object.entries(settingsOfEnvironment)) {
     const text = environment[name]
     if (text === undefined || text === '') continue
-    const value = type === 'number' ? Number(text) : text
+    const value = type === 'number' ? Number(text) : type === 'list' ? listOf(text) : text
     if (type === 'number' && !/^-?[0-9]+(\.[0-9]+)?$/.test(text))
       faults.push({ path: name, problem: `must be a number, not ${JSON.stringify(text)}` })
     else assign(input, path, value)
@@ -57,6 +58,21 @@ export function resolveSecrets(
   }
 }
 
+/** The text of `jwksCaFile`, null without one. Throws SettingsError where it holds no certificate in PEM. */
+export function readKeyAuthorities({ jwksCaFile: file }: Pick<Settings, 'jwksCaFile'>): string | null {
+  if (file === undefined) return null
+  try {
+    const text = readFileSync(file, 'utf8')
+    new X509Certificate(text)
+    return text
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const isFile = code?.startsWith('ERR_OSSL') !== true
+    const problem = isFile ? `can't be read: ${message}` : `${file} holds no certificate in PEM`
+    throw new SettingsError('settings', [{ path: 'jwksCaFile (RECGATE_JWKS_CA_FILE)', problem }])
+  }
+}
+
 function readFile(file: string): Record<string, unknown> {
   try {
     const value: unknown = parse(readFileSync(file, 'utf8')) ?? {}
@@ -68,6 +84,14 @@ function readFile(file: string): Record<string, unknown> {
       error instanceof YAMLParseError ? error.message : `can't be read: ${(error as Error).message}`
     throw new SettingsError(`settings (${file})`, [{ path: '', problem }])
   }
+}
+
+/** Commas between, spaces around; what is empty says nothing. */
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
 }
 
 function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
@@ -86,7 +110,7 @@ function assign(target: Record<string, unknown>, path: readonly string[], value:
 /** Names the variable beside the path, since most deployments have no file. */
 function nameVariable(fault: Fault): Fault {
   const variable = Object.entries(settingsOfEnvironment).find(
-    ([, { path }]) => path.join('.') === fault.path || path[0] === fault.path,
+    ([, { path }]) => path.join('.') === fault.path.replace(/\[\d+\]$/, '') || path[0] === fault.path,
   )
   return variable === undefined ? fault : { ...fault, path: `${fault.path} (${variable[0]})` }
 }

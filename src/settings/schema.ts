@@ -1,4 +1,6 @@
+import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { limits } from '../domain/limits.ts'
 import { redisSettings } from './redis-endpoint.ts'
 
 const port = z.int().min(0, 'must be a port, 0 to 65535').max(65_535, 'must be a port, 0 to 65535')
@@ -9,6 +11,62 @@ const listener = (portDefault: number, hostDefault: string) =>
   z
     .strictObject({ host: host.default(hostDefault), port: port.default(portDefault) })
     .default({ host: hostDefault, port: portDefault })
+
+/** The public listener, which strangers reach: a bound on whatever one of them, or all, can hold. */
+const dataListener = z
+  .strictObject({
+    host: host.default('0.0.0.0'),
+    port: port.default(8080),
+    /** A request must have come whole after so long. */
+    requestTimeoutMs: z.int().min(100).max(600_000).default(10_000),
+    /** Longer than load balancers keep theirs (60 s is common), so that it's never the gateway that closes first. */
+    keepAliveMs: z.int().min(100).max(3_600_000).default(75_000),
+    connectionsMax: z.int().min(1).max(1_000_000).default(10_000),
+    requestsPerConnectionMax: z.int().min(1).max(1_000_000_000).default(100_000),
+  })
+  .prefault({})
+
+/** As browsers write it in `Origin`: lower case, no default port, no path. Never a pattern, which would match nobody. */
+function isOrigin(text: string): boolean {
+  return /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
+}
+
+const cors = z
+  .strictObject({
+    origins: z
+      .array(
+        z.string().refine((text) => text === '*' || isOrigin(text), {
+          error:
+            'must be an origin as browsers send it, e.g. https://game.example: scheme, host, and port if it is not the usual one; nothing else, all in lower case',
+        }),
+      )
+      .max(limits.corsOriginsMax)
+      .refine((origins) => !origins.includes('*') || origins.length === 1, {
+        error: '* allows every origin, so it must stand alone',
+      })
+      .default([]),
+  })
+  .prefault({})
+
+/** Neither short forms such as `10.1`, nor a range of everybody. */
+function isProxyRange(text: string): boolean {
+  const isAddress =
+    ipaddr.IPv4.isValidFourPartDecimal(text) || (ipaddr.IPv6.isValid(text) && !text.includes('%'))
+  if (isAddress) return true
+  return (
+    (ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || ipaddr.IPv6.isValidCIDR(text)) && !/\/0+$/.test(text)
+  )
+}
+
+const proxyRangeFault =
+  'must be addresses and CIDR ranges of your proxies, e.g. [10.0.0.0/8]; no names, no number of hops, and not everybody'
+
+const trustProxy = z
+  .array(z.string({ error: proxyRangeFault }).refine(isProxyRange, { error: proxyRangeFault }), {
+    error: proxyRangeFault,
+  })
+  .max(limits.trustedProxiesMax)
+  .default([])
 
 const secret = z
   .strictObject({
@@ -23,23 +81,41 @@ const secret = z
     error: 'must have exactly one of env and file',
   })
 
+/** As it stands in a URL: a name, an IPv4 address, or an IPv6 address in brackets. */
+const keyHost = z
+  .string()
+  .refine((text) => /^([\w.-]+|\[[0-9A-Fa-f:.]+\])$/.test(text) && URL.canParse(`https://${text}`), {
+    error: 'must be a host without port or path, as it stands in the URL, e.g. keys.internal or 10.0.0.7',
+  })
+  .toLowerCase()
+
 /** How one process is run; what studios configure is in the catalog. */
 export const settingsSchema = z.strictObject({
   redis: redisSettings,
   /** Where the catalog lies, if not with the tables. */
   catalogRedis: redisSettings.optional(),
-  data: listener(8080, '0.0.0.0'),
+  data: dataListener,
+  /** Pages of which other origins may read answers; `*` alone: of any. */
+  cors,
+  /** Whose `X-Forwarded-For` is believed. */
+  trustProxy,
   admin: listener(9090, '127.0.0.1'),
   /** Bearer token of the admin plane; without it that plane binds loopback only. */
   adminToken: z.string().min(16, 'must be at least 16 characters').optional(),
   ops: listener(9091, '0.0.0.0'),
   /** How often the catalog's index is read beside the announcements; ±25 %. */
   catalogPollMs: z.int().min(100).max(60_000).default(2_000),
+  /** Where the last good catalog is kept for the next start; without it a start needs Redis. */
+  stateDir: z.string().min(1).optional(),
   /** From SIGTERM on, requests are still answered for so long, each with `Connection: close`. */
   drainMs: z.int().min(0).max(60_000).default(3_000),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** What a document's `secretRef` may name. */
   secrets: z.record(z.string(), secret).default({}),
+  /** Key servers (`jwks: { url }`) that may have an address which is not public. */
+  jwksPrivateHosts: z.array(keyHost).max(limits.privateKeyHostsMax).default([]),
+  /** Certificate authorities, in PEM, that key servers may have beside those that Node trusts. */
+  jwksCaFile: z.string().min(1).optional(),
 })
 
 const { admin, adminToken, data, ops } = settingsSchema.shape
@@ -68,12 +144,21 @@ export const settingsOfEnvironment = {
   RECGATE_CATALOG_REDIS_SENTINEL_PASSWORD: { path: ['catalogRedis', 'sentinelPassword'], type: 'text' },
   RECGATE_DATA_HOST: { path: ['data', 'host'], type: 'text' },
   RECGATE_DATA_PORT: { path: ['data', 'port'], type: 'number' },
+  RECGATE_DATA_REQUEST_TIMEOUT_MS: { path: ['data', 'requestTimeoutMs'], type: 'number' },
+  RECGATE_DATA_KEEP_ALIVE_MS: { path: ['data', 'keepAliveMs'], type: 'number' },
+  RECGATE_DATA_CONNECTIONS_MAX: { path: ['data', 'connectionsMax'], type: 'number' },
+  RECGATE_DATA_REQUESTS_PER_CONNECTION_MAX: { path: ['data', 'requestsPerConnectionMax'], type: 'number' },
+  RECGATE_CORS_ORIGINS: { path: ['cors', 'origins'], type: 'list' },
+  RECGATE_TRUST_PROXY: { path: ['trustProxy'], type: 'list' },
   RECGATE_ADMIN_HOST: { path: ['admin', 'host'], type: 'text' },
   RECGATE_ADMIN_PORT: { path: ['admin', 'port'], type: 'number' },
   RECGATE_ADMIN_TOKEN: { path: ['adminToken'], type: 'text' },
   RECGATE_OPS_HOST: { path: ['ops', 'host'], type: 'text' },
   RECGATE_OPS_PORT: { path: ['ops', 'port'], type: 'number' },
   RECGATE_CATALOG_POLL_MS: { path: ['catalogPollMs'], type: 'number' },
+  RECGATE_STATE_DIR: { path: ['stateDir'], type: 'text' },
   RECGATE_DRAIN_MS: { path: ['drainMs'], type: 'number' },
   RECGATE_LOG_LEVEL: { path: ['logLevel'], type: 'text' },
-} as const satisfies Record<string, { path: readonly string[]; type: 'text' | 'number' }>
+  RECGATE_JWKS_PRIVATE_HOSTS: { path: ['jwksPrivateHosts'], type: 'list' },
+  RECGATE_JWKS_CA_FILE: { path: ['jwksCaFile'], type: 'text' },
+} as const satisfies Record<string, { path: readonly string[]; type: 'text' | 'number' | 'list' }>

@@ -193,6 +193,31 @@ describe.concurrent('apply and show', () => {
     expect(back.json()).toMatchObject([{ tenant: 'tour', changed: false, revision: 2 }])
   })
 
+  test('--revision-above lifts the revision, also of a document that is unchanged, and of a new one', async () => {
+    const path = await file('restored.yaml', await document('restored'))
+    await done(catalog('apply', path))
+    const dry = await done(catalog('apply', path, '--revision-above', '41', '--dry-run'))
+    expect(dry.stdout).toBe(
+      'tenant restored:\n  ~ catalog revision: 1 → above 41\n  (a dry run: nothing was written)\n',
+    )
+    const lifted = await done(catalog('apply', path, '--revision-above', '41', '--json'))
+    const what = ['~ catalog revision: 1 → above 41']
+    expect(lifted.json()).toEqual([{ tenant: 'restored', changed: true, revision: 42, what }])
+    const again = await done(catalog('apply', path, '--revision-above', '41'))
+    expect(again.stdout).toBe('tenant restored: nothing changes\n')
+    const [live] = (await done(catalog('show', '--tenant', 'restored', '--json'))).json<Loose>()
+    expect(live).toMatchObject({ revision: 42, document: { tenant: 'restored' } })
+
+    const fresh = await file('fresh.yaml', await document('fresh'))
+    const created = await done(catalog('apply', fresh, '--revision-above', '999999999999998'))
+    expect(created.stdout).toMatch(/→ revision 999999999999999\n$/)
+    for (const wrong of ['-1', '1.5', 'x', '', '1e3', '9999999999999999']) {
+      const refused = await catalog('apply', path, `--revision-above=${wrong}`)
+      expect(refused.exitCode).toBe(2)
+      expect(refused.stderr).toContain('It must be a whole number of at most 15 digits.')
+    }
+  })
+
   test('of two files one of which is faulty, or can not be planned, nothing is applied', async () => {
     await done(catalog('apply', await file('live.yaml', await document('live'))))
     const sound = await file('sound.yaml', await document('sound'))

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import type { LocalRedis } from '../../src/commands/local-redis.ts'
+import { freePort, type LocalRedis } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
 import {
   type DevelopmentKey,
@@ -195,6 +195,69 @@ describe('serve', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' })
     expect(stderr).toMatch(/"msg":"stopped"/)
     expect(stderr).not.toContain('geheim')
+  })
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s while it still waits for the catalog drains and ends with 0',
+    async (signal) => {
+      // It takes connections and never says a word, so that the start waits as long as it ever does.
+      const silent = createServer()
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+      const { port } = silent.address() as AddressInfo
+      const dataPort = await freePort()
+      const starting = startCli(['serve'], {
+        env: { ...env(), RECGATE_REDIS_URL: `redis://127.0.0.1:${port}`, RECGATE_DATA_PORT: `${dataPort}` },
+      })
+      try {
+        await until('it listens', () =>
+          fetch(`http://127.0.0.1:${dataPort}/healthz`).then(
+            () => true,
+            () => false,
+          ),
+        )
+        starting.signal(signal)
+        const { exitCode, stderr } = await starting.exited
+        expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
+        expect(stderr).toMatch(/"msg":"stopped"/)
+        expect(stderr).not.toMatch(/"msg":"listening"/)
+      } finally {
+        await starting.stop()
+        silent.close()
+      }
+    },
+  )
+
+  test('a state directory that can not be written exits 2, by its name', async () => {
+    const inTheWay = join(directory, 'in-the-way')
+    await writeFile(inTheWay, '')
+    const { exitCode, stderr } = await runCli(['serve'], {
+      env: { ...env(), RECGATE_STATE_DIR: join(inTheWay, 'state') },
+    })
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('stateDir (RECGATE_STATE_DIR): must be a directory that can be written: ')
+    expect(stderr).toContain(join(inTheWay, 'state'))
+    expect(stderr).not.toMatch(/\n {4}at /)
+  })
+
+  test('a state directory is made, and a gateway without Redis serves from it', async () => {
+    const stateDir = join(directory, 'state')
+    const saving = startCli(['serve', '--development'], { env: { ...env(), RECGATE_STATE_DIR: stateDir } })
+    await addressesOf(saving)
+    saving.signal('SIGTERM')
+    expect(await saving.exited).toMatchObject({ exitCode: 0 })
+    const { mode } = await stat(join(stateDir, 'tenant.studio.state'))
+    if (process.platform !== 'win32') expect(mode & 0o777).toBe(0o600)
+    const alone = startCli(['serve', '--development'], {
+      env: { ...env(), RECGATE_STATE_DIR: stateDir, RECGATE_REDIS_URL: 'redis://127.0.0.1:1' },
+    })
+    try {
+      const answer = await ask(alone, await tokenFor('player-0'))
+      expect(answer.status).toBe(200)
+      expect(await answer.json()).toMatchObject({ reason: 'default', recommendation: { score: 1 } })
+      expect(alone.stderr()).toContain('started without the catalog: what was saved on disk is served')
+    } finally {
+      await alone.stop()
+    }
   })
 
   test('a port in use exits 1', async () => {

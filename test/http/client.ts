@@ -125,6 +125,26 @@ export async function askRaw(base: string, target: string, options: Ask = {}): P
   return reply!
 }
 
+/** As `ask` gives it. */
+export function replyOf({ status, fields, body }: RawReply): Reply {
+  return {
+    status,
+    headers: Object.fromEntries(fields.map(([name, value]) => [name.toLowerCase(), value])),
+    body,
+  }
+}
+
+/** Everything that comes over one connection, which the server must close; one answer for each of the methods. */
+export async function closedAfter(
+  base: string,
+  bytes: string,
+  methods: readonly string[] = ['GET'],
+): Promise<Reply[]> {
+  const replies = rawReplies(await exchange(base, bytes), methods).map(replyOf)
+  expect(replies.at(-1)?.headers['connection']).toBe('close')
+  return replies
+}
+
 /** A refusal as DESIGN has it: status, RFC 9457 body with exactly its members, headers that go with the status. */
 export function expectProblem({ status, headers, body }: Reply, expected: number, code: string): void {
   const problem = JSON.parse(body.toString() || '{}') as Record<string, unknown>

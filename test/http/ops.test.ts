@@ -30,6 +30,9 @@ let tools: Tools
 let issuer: StudioIssuer
 let revision: number
 
+/** Refused before any connection, since the address is not public. */
+const unreachableKeys = { url: 'https://127.0.0.1/jwks.json' }
+
 function tenantDocument(maxAgeSeconds = 300) {
   const model = {
     key: [{ claim: 'sub' }],
@@ -43,7 +46,7 @@ function tenantDocument(maxAgeSeconds = 300) {
   return {
     format: 1,
     tenant,
-    issuers: [issuer.entry()],
+    issuers: [issuer.entry(), { ...issuer.entry(), issuer: 'https://by-url.example', jwks: unreachableKeys }],
     claims: { version: 'arm' },
     models: {
       games: { ...gamesModel, maxAgeSeconds },
@@ -117,7 +120,15 @@ describe('health', () => {
         status: 'ready',
         draining: false,
         engine: expect.stringMatching(/^(Redis|Valkey) \d|^js-redis-server/),
-        catalog: { ready: true, tenants: 1, brokenTenants: [] },
+        catalog: {
+          ready: true,
+          source: 'catalog',
+          reachable: true,
+          readAgeSeconds: expect.any(Number),
+          tenants: 1,
+          fromDisk: { tenants: 0, savedAt: null },
+          problems: {},
+        },
       })
     })
   })
@@ -134,7 +145,15 @@ describe('health', () => {
           status: 'unready',
           draining: false,
           engine: 'not connected',
-          catalog: { ready: false, tenants: 0, brokenTenants: [] },
+          catalog: {
+            ready: false,
+            source: 'none',
+            reachable: false,
+            readAgeSeconds: expect.any(Number),
+            tenants: 0,
+            fromDisk: { tenants: 0, savedAt: null },
+            problems: {},
+          },
         })
         expect((await ask(`${admin}/api/tenants`)).status).toBe(503)
         parseExposition((await ask(`${ops}/metrics`)).body.toString())
@@ -375,7 +394,14 @@ describe('/metrics', () => {
     await withGateway(async ({ ops }) => {
       const metrics = await scrape(ops)
       expect(valuesOf(metrics, metricNames.catalogRevision)).toStrictEqual({ [tenant]: revision })
-      expect(valuesOf(metrics, metricNames.catalogBroken)).toStrictEqual({ '': 0 })
+      expect(valuesOf(metrics, metricNames.catalogBroken)).toStrictEqual({
+        broken: 0,
+        vanished: 0,
+        backwards: 0,
+      })
+      expect(valuesOf(metrics, metricNames.catalogTenants)).toStrictEqual({ catalog: 1, disk: 0 })
+      expect(valuesOf(metrics, metricNames.catalogReadAge)['']).toBeLessThan(60)
+      expect(valuesOf(metrics, metricNames.stateWrites)).toStrictEqual({ done: 0, failed: 0 })
       expect(valuesOf(metrics, metricNames.tableRows)).toStrictEqual({
         [`${tenant},games,popular`]: players.length,
         [`${tenant},games,itemcf`]: cold,

@@ -357,11 +357,11 @@ describe('what can not be served', () => {
     })
   }
 
-  async function brokenTenants({ ops }: RunningGateway): Promise<unknown> {
+  async function problems({ ops }: RunningGateway): Promise<unknown> {
     const ready = await ask(`${ops}/readyz`)
     // The last good snapshot serves: taking the gateway out would help nobody.
     expect(ready.status).toBe(200)
-    return (jsonOf(ready)['catalog'] as { brokenTenants: unknown }).brokenTenants
+    return (jsonOf(ready)['catalog'] as { problems: unknown }).problems
   }
 
   test('a broken entry keeps the good one serving, is named, hinders no other tenant, and heals', async () => {
@@ -373,10 +373,12 @@ describe('what can not be served', () => {
     for (const [index, [name, fields]] of broken.entries()) {
       await writeByHand(fields(document, state))
       await client.publish(catalogKeys.changes, tenant)
-      await until(`${name} is found broken`, async () => isEqual(await brokenTenants(served), [tenant]))
+      await until(`${name} is found broken`, async () =>
+        isEqual(await problems(served), { [tenant]: 'broken' }),
+      )
       await expectServed(served, split)
       expect((await ask(`${served.ops}/metrics`)).body.toString()).toContain(
-        '\nrecgate_catalog_broken_tenants 1\n',
+        '\nrecgate_catalog_broken_tenants{problem="broken"} 1\n',
       )
       await applyDocument(tools, otherDocument(301 + index))
       await until('the other tenant goes on', async () => {
@@ -388,7 +390,7 @@ describe('what can not be served', () => {
       })
       await writeByHand({ document, state })
       await client.publish(catalogKeys.changes, tenant)
-      await until(`${name} is mended`, async () => isEqual(await brokenTenants(served), []))
+      await until(`${name} is mended`, async () => isEqual(await problems(served), {}))
       await expectServed(served, split)
     }
   })
@@ -413,17 +415,17 @@ describe('what can not be served', () => {
     const split = await splitOf(served)
     const stored = await client.hgetall(catalogKeys.tenant(tenant))
     await client.del(catalogKeys.tenants)
-    await until('it is missed', async () => isEqual(await brokenTenants(served), [tenant]))
+    await until('it is missed', async () => isEqual(await problems(served), { [tenant]: 'vanished' }))
     await expectServed(served, split)
     await client.sadd(catalogKeys.tenants, tenant)
-    await until('it is back', async () => isEqual(await brokenTenants(served), []))
+    await until('it is back', async () => isEqual(await problems(served), {}))
     await client.del(catalogKeys.tenant(tenant))
     await client.set(catalogKeys.index(tenant), '99 other')
-    await until('its entry is missed', async () => isEqual(await brokenTenants(served), [tenant]))
+    await until('its entry is missed', async () => isEqual(await problems(served), { [tenant]: 'broken' }))
     await expectServed(served, split)
     await client.hset(catalogKeys.tenant(tenant), stored)
     await writeByHand({})
-    await until('its entry is back', async () => isEqual(await brokenTenants(served), []))
+    await until('its entry is back', async () => isEqual(await problems(served), {}))
     await expectServed(served, split)
   })
 })

@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Logger } from 'pino'
 import { makeChange, planChange } from '../../src/catalog/change.ts'
 import { compileKeyPart } from '../../src/catalog/compile.ts'
 import { readLiveTenant } from '../../src/catalog/live-tenant.ts'
@@ -50,10 +51,10 @@ export async function startGateway(
   options: {
     developmentKey?: DevelopmentKey
     resolveSecret?: (tenantId: string, secretRef: string) => Uint8Array | null
+    log?: Logger
   } = {},
 ): Promise<RunningGateway> {
-  const { developmentKey = null, resolveSecret = () => null } = options
-  const log = createLog(settings.logLevel)
+  const { developmentKey = null, resolveSecret = () => null, log = createLog(settings.logLevel) } = options
   const gateway = composeGateway({ settings, resolveSecret, planes, developmentKey, log })
   const { data = '', admin = '', ops = '' } = await gateway.start()
   return { gateway, data, admin, ops }

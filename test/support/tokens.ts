@@ -37,6 +37,14 @@ export async function makeKey(algorithm: KeyAlgorithm, kid: string | null = null
   return { algorithm, kid, publicJwk, privateKey }
 }
 
+/** The same RSA key, signing with the other of its two algorithms. */
+export async function rsaKeyAs(key: TestKey, algorithm: 'RS256' | 'PS256'): Promise<TestKey> {
+  const pkcs8 = await crypto.subtle.exportKey('pkcs8', key.privateKey)
+  const { name } = signing[algorithm]
+  const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, { name, hash: 'SHA-256' }, true, ['sign'])
+  return { ...key, algorithm, privateKey, publicJwk: { ...key.publicJwk, alg: algorithm } }
+}
+
 export function makeSecret(kid: string | null = null, bytes = 32): TestSecret {
   return { algorithm: 'HS256', kid, secret: crypto.getRandomValues(new Uint8Array(bytes)) }
 }

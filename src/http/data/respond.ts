@@ -1,27 +1,40 @@
 import type { ServerResponse } from 'node:http'
 import { contentLengthIndex } from '../../domain/answer-head.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
+import { limits } from '../../domain/limits.ts'
 import type { Representation } from '../../serving/represent.ts'
-import { problemBody, problemHeaders, statusOf } from '../problem.ts'
+import { allowedMethods, problemBody, problemHeaders, statusOf } from '../problem.ts'
+import { type Cors, isPreflight } from './cors.ts'
 
 export interface Responder {
   sendRepresentation(response: ServerResponse, status: 200 | 304, representation: Representation): void
   sendProblem(response: ServerResponse, code: ErrorCode, detail: string): void
   sendText(response: ServerResponse, status: number, text: string): void
-  sendEmpty(response: ServerResponse, status: number, headers: readonly string[]): void
+  /** Answers OPTIONS, a preflight among them. */
+  sendOptions(response: ServerResponse): void
 }
 
-/** Writes answers with as few header bytes as HTTP allows. */
-export function createResponder(isDraining: () => boolean): Responder {
+/**
+ * Writes answers with as few header bytes as HTTP allows.
+ *
+ * @param cors null where no other origin may read them
+ */
+export function createResponder(isDraining: () => boolean, cors: Cors | null): Responder {
   function send(response: ServerResponse, status: number, headers: string[], body: Body): void {
     // The client has gone; there is nobody to write to.
     if (response.destroyed) return
+    if (cors !== null) {
+      const { req: request } = response
+      if (isPreflight(request)) cors.allow(headers, request.headers.origin)
+      else cors.expose(headers, request.headers.origin)
+    }
     if (isDraining()) headers.push('Connection', 'close')
     // HTTP/1.1 keeps connections open by default; saying so would cost 53 bytes an answer.
     else if (response.shouldKeepAlive && response.req.httpVersionMinor >= 1)
       response.removeHeader('Connection')
     response.writeHead(status, headers)
     response.end(body.text, body.encoding)
+    boundUnread(response)
   }
 
   function sendBody(response: ServerResponse, status: number, headers: string[], body: Body): void {
@@ -47,10 +60,18 @@ export function createResponder(isDraining: () => boolean): Responder {
     sendText(response, status, text) {
       sendBody(response, status, ['Content-Type', 'text/plain', 'Cache-Control', 'no-store'], bodyOf(text))
     },
-    sendEmpty(response, status, headers) {
-      send(response, status, [...headers], noBody)
+    sendOptions(response) {
+      send(response, 204, ['Allow', allowedMethods], noBody)
     },
   }
+}
+
+/**
+ * Lets Node cut a client that asks and never reads. Only where the kernel takes no more, or where answers before this
+ * one are due: a time-out on every connection would cost every request a timer.
+ */
+function boundUnread({ socket, req: request }: ServerResponse): void {
+  if (socket === null || socket.writableLength > 0) request.socket.setTimeout(limits.unreadMsMax)
 }
 
 /**

@@ -5,39 +5,63 @@ import { limits } from '../../domain/limits.ts'
 import type { Query } from '../../serving/find-model.ts'
 import type { ServingMetrics } from '../../serving/ports.ts'
 import type { Answer, createRecommend } from '../../serving/recommend.ts'
-import { statusOf } from '../problem.ts'
+import { allowedMethods, statusOf } from '../problem.ts'
 import { preferredFormat } from './accept.ts'
-import { refuseBrokenRequest } from './broken-request.ts'
+import { refuseOnSocket } from './broken-request.ts'
+import { createCors } from './cors.ts'
+import { createListener, type ListenerBounds } from './listener.ts'
+import { clientOf, loggedPath, type RequestLog, type ServedRequest } from './request-log.ts'
 import { createResponder, entityTagMatches } from './respond.ts'
 
 export interface DataPlaneServices {
   readonly recommend: ReturnType<typeof createRecommend>
   readonly metrics: ServingMetrics
   readonly isDraining: () => boolean
+  /** Null where nobody reads it. */
+  readonly requestLog: RequestLog | null
   /** An error that no code foresaw; the client gets a bare 500. */
   readonly onUnexpected: (error: Error) => void
 }
 
-const allowedMethods = 'GET, HEAD, OPTIONS'
+export interface DataPlaneOptions {
+  readonly bounds: ListenerBounds
+  /** Whose pages may read answers: origins, or `*` alone. */
+  readonly corsOrigins: readonly string[]
+  /** Addresses and CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustProxy: readonly string[]
+}
 
 /** The public listener: `GET|HEAD|OPTIONS /recommendations`, and `GET /healthz` for load balancers. */
-export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
-  const { recommend, metrics, isDraining, onUnexpected } = services
-  const responder = createResponder(isDraining)
+export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOptions): FastifyInstance {
+  const { recommend, metrics, isDraining, requestLog, onUnexpected } = services
+  const cors = createCors(options.corsOrigins)
+  const responder = createResponder(isDraining, cors)
   const app = fastify({
     logger: false,
-    http: { maxHeaderSize: limits.headerBytesMax, headersTimeout: 10_000 },
-    requestTimeout: 10_000,
-    keepAliveTimeout: 75_000,
-    // A body is never read; the framework needs a bound above 0.
-    bodyLimit: 1,
-    clientErrorHandler: (error, socket) => {
-      const code = refuseBrokenRequest(error, socket)
-      if (code !== null) countUnrouted(code)
-    },
-    frameworkErrors: (_error, _request, reply) =>
-      refuseNow(reply, 'request-malformed', 'the URL can not be decoded'),
+    serverFactory: (handle) =>
+      createListener(options.bounds, {
+        handle,
+        refuse(request, response, detail) {
+          responder.sendProblem(response, 'request-malformed', detail)
+          countUnrouted(request, request.socket.remoteAddress ?? null, 'request-malformed')
+        },
+        refuseSocket(socket, code, origin) {
+          const client = socket.remoteAddress ?? null
+          refuseOnSocket(socket, code, { cors, origin })
+          countUnrouted(null, client, code)
+        },
+      }),
+    // The listener has its own.
+    clientErrorHandler: () => undefined,
+    // The framework's word for it is no problem document, and whatever still arrives can be answered.
+    return503OnClosing: false,
+    trustProxy: options.trustProxy.length === 0 ? false : [...options.trustProxy],
+    frameworkErrors: (_error, request, reply) =>
+      refuseNow(request, reply, 'request-malformed', 'the URL can not be decoded'),
   })
+  // No body is ever read: what is sent with one gets the answer that it would get without.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
   app.route({
     method: ['GET', 'HEAD'],
@@ -46,28 +70,31 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
     handler: handleRecommendation,
   })
   for (const path of knownPaths)
-    app.options(path, (_request, reply) => {
+    app.options(path, (request, reply) => {
       reply.hijack()
-      responder.sendEmpty(reply.raw, 204, ['Allow', allowedMethods])
+      responder.sendOptions(reply.raw)
+      logServed(request, 204, null, 0)
     })
-  app.get('/healthz', (_request, reply) => {
+  app.get('/healthz', (request, reply) => {
     reply.hijack()
     const [status, text] = isDraining() ? [503, 'draining'] : [200, 'up']
     responder.sendText(reply.raw, status, text)
+    logServed(request, status, null, 0)
   })
   app.setNotFoundHandler(refuseUnrouted)
   app.setErrorHandler((error, request, reply) => {
     const { statusCode } = error as { statusCode?: number }
-    // The framework looks at a body before it says that nothing takes one.
+    // The framework looks at a body's type before it says that nothing takes one.
     if (request.is404) return refuseUnrouted(request, reply)
     if (statusCode !== undefined && statusCode < 500)
       return refuseNow(
+        request,
         reply,
         'request-malformed',
         'the request can not be read; it must be a GET without a body',
       )
     onUnexpected(error as Error)
-    return refuseNow(reply, 'internal', 'the gateway failed; it has been noted')
+    return refuseNow(request, reply, 'internal', 'the gateway failed; it has been noted')
   })
 
   // Fastify's own reply costs more than the rest of the request; the response is written straight to Node's.
@@ -75,7 +102,7 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
     reply.hijack()
     const receivedAt = performance.now()
     if ((request.raw.url ?? '').length > limits.urlBytesMax) {
-      answer(request.raw, reply, urlTooLong, receivedAt)
+      answer(request, reply, urlTooLong, receivedAt)
       return
     }
     const { headers } = request.raw
@@ -87,10 +114,10 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
       receivedAt,
     })
       .then(
-        (outcome) => answer(request.raw, reply, outcome, receivedAt),
+        (outcome) => answer(request, reply, outcome, receivedAt),
         (error: Error) => {
           onUnexpected(error)
-          answer(request.raw, reply, failed, receivedAt)
+          answer(request, reply, failed, receivedAt)
         },
       )
       .catch((error: Error) => {
@@ -101,7 +128,7 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
   }
 
   function answer(
-    request: IncomingMessage,
+    request: FastifyRequest,
     reply: FastifyReply,
     outcome: Answer | Refusal,
     receivedAt: number,
@@ -109,37 +136,65 @@ export function buildDataPlane(services: DataPlaneServices): FastifyInstance {
     if (isRefusal(outcome)) {
       const { refused: code, detail, tenantId } = outcome
       responder.sendProblem(reply.raw, code, detail)
-      metrics.refused({ code, status: statusOf[code], tenantId, durationMs: performance.now() - receivedAt })
+      const durationMs = performance.now() - receivedAt
+      metrics.refused({ code, status: statusOf[code], tenantId, durationMs })
+      logServed(request, statusOf[code], code, durationMs)
       return
     }
     const { recommendation, representation } = outcome
     const { version, reason, cause } = recommendation
-    const status = entityTagMatches(request.headers['if-none-match'], representation.etag) ? 304 : 200
+    const status = entityTagMatches(request.raw.headers['if-none-match'], representation.etag) ? 304 : 200
     responder.sendRepresentation(reply.raw, status, representation)
     const durationMs = performance.now() - receivedAt
     metrics.answered({ version, reason, cause, format: representation.format, status, durationMs })
+    logServed(request, status, null, durationMs)
   }
 
   function refuseUnrouted(request: FastifyRequest, reply: FastifyReply): void {
-    const isKnown = knownPaths.has((request.raw.url ?? '').split('?', 1)[0] ?? '')
-    if (isKnown) refuseNow(reply, 'method-not-allowed', `this path takes ${allowedMethods}`)
-    else refuseNow(reply, 'path-not-found', 'there is nothing at this path')
+    const url = request.raw.url ?? ''
+    const isKnown = knownPaths.has(url.split('?', 1)[0] ?? '')
+    if (url.length > limits.urlBytesMax) refuseNow(request, reply, urlTooLong.refused, urlTooLong.detail)
+    else if (isKnown) refuseNow(request, reply, 'method-not-allowed', `this path takes ${allowedMethods}`)
+    else refuseNow(request, reply, 'path-not-found', 'there is nothing at this path')
   }
 
-  function refuseNow(reply: FastifyReply, code: ErrorCode, detail: string): void {
+  function refuseNow(request: FastifyRequest, reply: FastifyReply, code: ErrorCode, detail: string): void {
     reply.hijack()
     responder.sendProblem(reply.raw, code, detail)
-    countUnrouted(code)
+    countUnrouted(request.raw, requestLog === null ? null : clientOf(request), code)
   }
 
-  function countUnrouted(code: ErrorCode): void {
+  /** @param request null where it never became one */
+  function countUnrouted(request: IncomingMessage | null, client: string | null, code: ErrorCode): void {
     metrics.refused({ code, status: statusOf[code], tenantId: null, durationMs: 0 })
+    requestLog?.(servedRequest(request, client, statusOf[code], code, 0))
+  }
+
+  function logServed(
+    request: FastifyRequest,
+    status: number,
+    code: ErrorCode | null,
+    durationMs: number,
+  ): void {
+    if (requestLog === null) return
+    requestLog(servedRequest(request.raw, clientOf(request), status, code, durationMs))
   }
 
   return app
 }
 
-const knownPaths = new Set(['/recommendations', '/healthz'])
+const knownPaths: ReadonlySet<string> = new Set(['/recommendations', '/healthz'])
+
+function servedRequest(
+  request: IncomingMessage | null,
+  client: string | null,
+  status: number,
+  code: ErrorCode | null,
+  durationMs: number,
+): ServedRequest {
+  const path = request === null ? null : loggedPath(request.url ?? '', knownPaths)
+  return { client, method: request?.method ?? null, path, status, code, durationMs }
+}
 
 const urlTooLong = refuse('url-too-long', `the URL must be at most ${limits.urlBytesMax} bytes`)
 const failed = refuse('internal', 'the gateway failed; it has been noted')

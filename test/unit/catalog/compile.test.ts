@@ -4,6 +4,7 @@ import { slotOwners } from '../../../src/domain/allocation.ts'
 import { FaultsError } from '../../../src/domain/errors.ts'
 import type { CompiledModel, TrustedIssuer } from '../../../src/domain/snapshot.ts'
 import type { IssuerDocument } from '../../../src/domain/tenant-document.ts'
+import { documentKeySet } from '../../../src/jwt/document-key-set.ts'
 import { tableKeys } from '../../../src/redis/keys.ts'
 import { documentWith, games, type LiveStudio, liveStudio } from './studio-document.ts'
 
@@ -13,7 +14,8 @@ const issuerFor = async (tenantId: string, { issuer, audience }: IssuerDocument)
   audience,
   models: null,
   maxLifetimeSeconds: null,
-  keys: [],
+  revokedKids: new Set(),
+  keySet: documentKeySet([]),
 })
 const environment: CompileEnvironment = { issuerFor, bucketPrefix: tableKeys.bucketPrefix }
 

@@ -54,6 +54,8 @@ const keyPartRule =
   'must be { claim } or { query } with one of values: […], uint: { max } and id: { maxBytes }; column is optional'
 const fieldRule =
   'must be a field: { type: bool | uint | int | fixed | enum | timestamp | string | bytes | list | struct, … }'
+const jwksRule =
+  'issuers[0].jwks: must be { keys: […] }, with public keys, or { url: https://… }, where they are fetched from'
 const units = (count: number) => Array.from({ length: count }, (_, index) => `unit-${index}`)
 
 describe('a sound document', () => {
@@ -127,12 +129,75 @@ describe('a sound document', () => {
       },
     ],
     [
+      'keys by URL, some revoked',
+      (document) =>
+        Object.assign(document.issuers[0], {
+          jwks: { url: 'https://auth.example/jwks.json' },
+          revokedKids: ['2026-10'],
+        }),
+    ],
+    [
       'an issuer for some models',
       (document) => Object.assign(document.issuers[0], { models: ['games'], maxLifetimeSeconds: 60 }),
     ],
   ])('%s', (_, change) => {
     expect(faultsAfter(change)).toEqual([])
   })
+})
+
+describe('the URL of a key server', () => {
+  const faultsOfUrl = (url: string) =>
+    faultsAfter((document) => Object.assign(document.issuers[0], { jwks: { url } }))
+
+  test.each([
+    'https://auth.example',
+    'https://auth.example/',
+    'HTTPS://Auth.Example:8443/a/b?c=d@e',
+    'https://10.0.0.7/jwks.json',
+    'https://[fd00::7]:8443/jwks.json',
+    `https://auth.example/${'x'.repeat(2_027)}`,
+  ])('%s is accepted', (url) => expect(faultsOfUrl(url)).toEqual([]))
+
+  test.each([
+    'http://auth.example/jwks.json',
+    'auth.example/jwks.json',
+    '//auth.example/jwks.json',
+    'https:auth.example',
+    'https:///jwks.json',
+    'https://',
+    'https://?x',
+    ' https://auth.example',
+    'https://auth.example/a b',
+    'https://auth.example\n',
+    'https://auth.ex\tample/',
+    'https://auth.example\\@10.0.0.1/',
+    'https://a:b:c/',
+    'https://auth.example:99999/',
+    'https://[::1/',
+    'ftp://auth.example/',
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    '',
+  ])('%j is none', (url) => {
+    const rule = 'must be an https:// URL, such as https://auth.studio.example/jwks.json'
+    expect(faultsOfUrl(url)).toEqual([`issuers[0].jwks.url: ${rule}`])
+  })
+
+  test.each([
+    'https://u@auth.example/',
+    'https://u:p@auth.example',
+    'https://@auth.example/',
+    'https://:@auth.example/',
+  ])('%s names a user', (url) =>
+    expect(faultsOfUrl(url)).toEqual([
+      expect.stringMatching(/^issuers\[0\]\.jwks\.url: must have no user or/),
+    ]),
+  )
+
+  test.each(['https://auth.example/jwks#a', 'https://auth.example#', 'https://auth.example/?a#@'])(
+    '%s has a fragment',
+    (url) => expect(faultsOfUrl(url)).toEqual(['issuers[0].jwks.url: must have no fragment (#…)']),
+  )
 })
 
 describe('each rule names the path and what would be right', () => {
@@ -551,6 +616,34 @@ describe('each rule names the path and what would be right', () => {
       'key of another type',
       (d) => Object.assign(d.issuers[0], { jwks: { keys: ['x'] } }),
       'issuers[0].jwks.keys[0]: must be a mapping, not text',
+    ],
+    ['jwks without either', (d) => Object.assign(d.issuers[0], { jwks: {} }), jwksRule],
+    [
+      'jwks with both',
+      (d) => Object.assign(d.issuers[0], { jwks: { keys: [jwk], url: 'https://x.example' } }),
+      jwksRule,
+    ],
+    [
+      'a URL that is no text',
+      (d) => Object.assign(d.issuers[0], { jwks: { url: 5 } }),
+      'issuers[0].jwks.url: must be text, not a number',
+    ],
+    [
+      'a URL too long',
+      (d) => Object.assign(d.issuers[0], { jwks: { url: `https://auth.example/${'x'.repeat(2_028)}` } }),
+      'issuers[0].jwks.url: may have at most 2048 characters',
+    ],
+    [
+      'revoked kids that are none',
+      (d) => Object.assign(d.issuers[0], { revokedKids: ['', 'x'.repeat(129), 5] }),
+      'issuers[0].revokedKids[0]: is empty; it must have at least one character',
+      'issuers[0].revokedKids[1]: may have at most 128 characters',
+      'issuers[0].revokedKids[2]: must be text, not a number',
+    ],
+    [
+      'too many revoked kids',
+      (d) => Object.assign(d.issuers[0], { revokedKids: units(257) }),
+      'issuers[0].revokedKids: may have at most 256 entries',
     ],
     [
       'a secret in the document',

@@ -39,7 +39,8 @@ describe('trusted issuers', () => {
       audience: 'recgate',
       models: null,
       maxLifetimeSeconds: null,
-      keys: [{ kid: 'a', algorithm: 'ES256' }],
+      revokedKids: new Set(),
+      keySet: { keys: [{ kid: 'a', algorithm: 'ES256' }], goodUntilMs: Number.POSITIVE_INFINITY },
     })
     expect(await issuerFor('one', { ...document, models: ['games'], maxLifetimeSeconds: 60 })).toMatchObject({
       models: ['games'],
@@ -67,6 +68,7 @@ describe('trusted issuers', () => {
     ['audience', () => ({ audience: 'other' })],
     ['models', () => ({ models: ['games'] })],
     ['maxLifetimeSeconds', () => ({ maxLifetimeSeconds: 60 })],
+    ['revokedKids', () => ({ revokedKids: ['b'] })],
     ['a key more', () => ({ jwks: { keys: [key.publicJwk, otherKey.publicJwk] } })],
     ['another key', () => ({ jwks: { keys: [otherKey.publicJwk] } })],
     ['a kid', () => ({ jwks: { keys: [{ ...key.publicJwk, kid: 'c' }] } })],
@@ -115,7 +117,7 @@ describe('shared secrets', () => {
       },
     })
     const first = await issuerFor('one', shared)
-    expect(first.keys).toMatchObject([{ kid: 's', algorithm: 'HS256' }])
+    expect(first.keySet.keys).toMatchObject([{ kid: 's', algorithm: 'HS256' }])
     expect(asked).toStrictEqual(['one one'])
     expect(await issuerFor('one', shared)).toBe(first)
     secret = new Uint8Array(32).fill(2)

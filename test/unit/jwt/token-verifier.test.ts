@@ -12,6 +12,7 @@ import {
   goodClaims,
   makeKey,
   makeSecret,
+  rsaKeyAs,
   signText,
   signToken,
   snapshotWith,
@@ -201,7 +202,7 @@ describe('the header of the token', () => {
   test('an alg that is not the one of the key', async () => {
     for (const alg of ['RS256', 'PS256', 'ES384', 'es256', 'EdDSA', 'HS256'])
       await expectHeaderInvalid({ alg })
-    const ps256: TestKey = { ...rs256, algorithm: 'PS256', privateKey: await privateKeyFor(rs256, 'PS256') }
+    const ps256 = await rsaKeyAs(rs256, 'PS256')
     expect(await verify(await signToken(rs256, goodClaims(iss)))).toHaveProperty('claims')
     await expectInvalid(await signToken(ps256, goodClaims(iss)))
     await expectInvalid(await signToken(ps256, goodClaims(iss), { kid: undefined }))
@@ -317,11 +318,10 @@ describe('the issuer', () => {
     await expectInvalid(await signToken(otherKey, goodClaims(iss)), snapshotWith(issuer, sibling))
   })
 
-  test('two iss in one payload: the one that is checked is the one that is used', async () => {
+  test('two iss in one payload', async () => {
     const claims = JSON.stringify(goodClaims(iss))
     const doubled = claims.replace('{', `{"iss":${JSON.stringify(otherIss)},`)
-    const result = await verify(await signText(es256, '{"alg":"ES256","kid":"k1"}', doubled))
-    expect(result).toMatchObject({ issuer: { issuer: iss }, claims: { iss } })
+    await expectInvalid(await signText(es256, '{"alg":"ES256","kid":"k1"}', doubled))
   })
 })
 
@@ -365,7 +365,7 @@ describe('claims, once the signature has verified', () => {
     expect(await verifyClaims({ exp: now - tolerance + 0.5 })).toHaveProperty('claims')
     expect(await verifyClaims({ exp: now - tolerance })).toMatchObject({ refused: 'token-expired' })
     expect(await verifyClaims({ exp: 0 })).toMatchObject({ refused: 'token-expired' })
-    expect(await verifyClaims({ exp: 1e300 })).toHaveProperty('claims')
+    expect(await verifyClaims({ exp: 1e300 })).toMatchObject({ refused: 'claim-invalid' })
     expect(await verifyClaims({ exp: now + 0.25 })).toHaveProperty('claims')
   })
 
@@ -428,9 +428,3 @@ describe('claims, once the signature has verified', () => {
     }).toThrow(TypeError)
   })
 })
-
-async function privateKeyFor(key: TestKey, algorithm: 'PS256') {
-  const pkcs8 = await crypto.subtle.exportKey('pkcs8', key.privateKey)
-  const name = { PS256: 'RSA-PSS' }[algorithm]
-  return crypto.subtle.importKey('pkcs8', pkcs8, { name, hash: 'SHA-256' }, true, ['sign'])
-}

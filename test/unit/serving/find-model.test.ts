@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { CompiledTenant } from '../../../src/domain/snapshot.ts'
+import { documentKeySet } from '../../../src/jwt/document-key-set.ts'
 import { findModel, type Query } from '../../../src/serving/find-model.ts'
 import { compiledModel } from './model.ts'
 
@@ -23,7 +24,8 @@ function find(
     audience: 'recgate',
     models,
     maxLifetimeSeconds: null,
-    keys: [],
+    revokedKids: new Set<string>(),
+    keySet: documentKeySet([]),
   }
   const found = findModel({ issuer, claims }, tenant, query)
   return 'refused' in found ? found.refused : found.id

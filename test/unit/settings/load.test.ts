@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { FaultsError } from '../../../src/domain/errors.ts'
-import { loadSettings, resolveSecrets } from '../../../src/settings/load.ts'
+import { loadSettings, readKeyAuthorities, resolveSecrets } from '../../../src/settings/load.ts'
 import { settingsOfEnvironment } from '../../../src/settings/schema.ts'
 import { createAuthority } from '../../support/certificates.ts'
 
@@ -39,13 +39,23 @@ describe('settings', () => {
   test('need a Redis only; the rest has defaults', () => {
     expect(loadSettings(redis)).toEqual({
       redis: { url },
-      data: { host: '0.0.0.0', port: 8080 },
+      data: {
+        host: '0.0.0.0',
+        port: 8080,
+        requestTimeoutMs: 10_000,
+        keepAliveMs: 75_000,
+        connectionsMax: 10_000,
+        requestsPerConnectionMax: 100_000,
+      },
+      cors: { origins: [] },
+      trustProxy: [],
       admin: { host: '127.0.0.1', port: 9090 },
       ops: { host: '0.0.0.0', port: 9091 },
       catalogPollMs: 2_000,
       drainMs: 3_000,
       logLevel: 'info',
       secrets: {},
+      jwksPrivateHosts: [],
     })
   })
 
@@ -69,14 +79,23 @@ describe('settings', () => {
       RECGATE_CATALOG_REDIS_SENTINEL_PASSWORD: 'four',
       RECGATE_DATA_HOST: '::',
       RECGATE_DATA_PORT: '1',
+      RECGATE_DATA_REQUEST_TIMEOUT_MS: '100',
+      RECGATE_DATA_KEEP_ALIVE_MS: '200',
+      RECGATE_DATA_CONNECTIONS_MAX: '300',
+      RECGATE_DATA_REQUESTS_PER_CONNECTION_MAX: '400',
+      RECGATE_CORS_ORIGINS: ' https://game.example,http://localhost:5173,, ',
+      RECGATE_TRUST_PROXY: '10.0.0.0/8 , 192.0.2.1,2001:db8::/32,::1',
       RECGATE_ADMIN_HOST: '10.0.0.1',
       RECGATE_ADMIN_PORT: '2',
       RECGATE_ADMIN_TOKEN: '0123456789abcdef',
       RECGATE_OPS_HOST: '10.0.0.2',
       RECGATE_OPS_PORT: '3',
       RECGATE_CATALOG_POLL_MS: '100',
+      RECGATE_STATE_DIR: '/var/lib/recgate',
       RECGATE_DRAIN_MS: '0',
       RECGATE_LOG_LEVEL: 'warn',
+      RECGATE_JWKS_PRIVATE_HOSTS: ' keys.internal,, LOCALHOST ,[::1]',
+      RECGATE_JWKS_CA_FILE: '/run/ca.pem',
     }
     expect(Object.keys(environment).sort()).toEqual(Object.keys(settingsOfEnvironment).sort())
     expect(loadSettings(environment)).toEqual({
@@ -96,15 +115,34 @@ describe('settings', () => {
         sentinelUsername: 'asker',
         sentinelPassword: 'four',
       },
-      data: { host: '::', port: 1 },
+      data: {
+        host: '::',
+        port: 1,
+        requestTimeoutMs: 100,
+        keepAliveMs: 200,
+        connectionsMax: 300,
+        requestsPerConnectionMax: 400,
+      },
+      cors: { origins: ['https://game.example', 'http://localhost:5173'] },
+      trustProxy: ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32', '::1'],
       admin: { host: '10.0.0.1', port: 2 },
       adminToken: '0123456789abcdef',
       ops: { host: '10.0.0.2', port: 3 },
       catalogPollMs: 100,
+      stateDir: '/var/lib/recgate',
       drainMs: 0,
       logLevel: 'warn',
       secrets: {},
+      jwksPrivateHosts: ['keys.internal', 'localhost', '[::1]'],
+      jwksCaFile: '/run/ca.pem',
     })
+  })
+
+  test('a list is a list in the file, and stands between commas in a variable', () => {
+    const path = file(`redis: { url: ${url} }\njwksPrivateHosts: [Keys.Internal, 10.0.0.7]\n`)
+    expect(loadSettings({}, path).jwksPrivateHosts).toEqual(['keys.internal', '10.0.0.7'])
+    const environment = { RECGATE_JWKS_PRIVATE_HOSTS: 'a.example' }
+    expect(loadSettings(environment, path).jwksPrivateHosts).toEqual(['a.example'])
   })
 
   test('of the environment win over those of the file, one by one', () => {
@@ -135,6 +173,43 @@ describe('settings', () => {
       settings.data.port = 1
     }).toThrow(TypeError)
     expect(() => settings.secrets.s.tenants.push('b')).toThrow(TypeError)
+  })
+})
+
+describe('key servers', () => {
+  test('are named by their hosts alone', () => {
+    const hosts = [
+      'https://keys.internal',
+      'keys.internal:8443',
+      'keys.internal/jwks',
+      '*.internal',
+      'a b',
+      '::1',
+      'u@h',
+      '999.0.0.1',
+      '[::g]',
+    ]
+    const environment = { ...redis, RECGATE_JWKS_PRIVATE_HOSTS: hosts.join(',') }
+    const { faults } = failure(() => loadSettings(environment))
+    const rule =
+      'must be a host without port or path, as it stands in the URL, e.g. keys.internal or 10.0.0.7'
+    expect(faults).toEqual(
+      hosts.map((_, index) => `jwksPrivateHosts[${index}] (RECGATE_JWKS_PRIVATE_HOSTS): ${rule}`),
+    )
+  })
+
+  test('their authorities are read from a file of PEM', async () => {
+    const authority = await createAuthority(directory)
+    expect(readKeyAuthorities({ jwksCaFile: authority.file })).toBe(authority.pem)
+    expect(readKeyAuthorities({})).toBeNull()
+    const { faults } = failure(() => readKeyAuthorities({ jwksCaFile: join(directory, 'nowhere.pem') }))
+    expect(faults).toEqual([
+      expect.stringMatching(/^jwksCaFile \(RECGATE_JWKS_CA_FILE\): can't be read: ENOENT/),
+    ])
+    const text = file('no certificate')
+    expect(failure(() => readKeyAuthorities({ jwksCaFile: text })).faults).toEqual([
+      `jwksCaFile (RECGATE_JWKS_CA_FILE): ${text} holds no certificate in PEM`,
+    ])
   })
 })
 
@@ -191,6 +266,86 @@ describe('everything wrong comes at once', () => {
       'drainMs (RECGATE_DRAIN_MS): must be 0 or more',
       'admin.host (RECGATE_ADMIN_HOST): is 0.0.0.0, which others can reach: set adminToken (RECGATE_ADMIN_TOKEN), or bind 127.0.0.1',
       'data.port, admin.port, ops.port: must differ',
+    ])
+  })
+})
+
+describe('cors.origins', () => {
+  const originsOf = (text: string) => loadSettings({ ...redis, RECGATE_CORS_ORIGINS: text }).cors.origins
+
+  test.each([
+    '*',
+    'https://game.example',
+    'http://127.0.0.1:5173',
+    'http://[::1]:8080',
+    'https://xn--mller-kva.example',
+  ])('%s', (origin) => {
+    expect(originsOf(origin)).toEqual([origin])
+  })
+
+  test.each([
+    'game.example',
+    '//game.example',
+    'https://game.example/',
+    'https://game.example/play',
+    'https://game.example:443',
+    'http://game.example:80',
+    'https://Game.example',
+    'HTTPS://game.example',
+    'https://user@game.example',
+    'https://game.example?x',
+    'https://*.game.example',
+    'https://müller.example',
+    'https://game.example:99999',
+    'ftp://game.example',
+    'file://',
+    'null',
+    'https://',
+  ])('%s is none', (origin) => {
+    const { faults } = failure(() => originsOf(origin))
+    expect(faults).toEqual([
+      expect.stringMatching(
+        /^cors\.origins\[0\] \(RECGATE_CORS_ORIGINS\): must be .*https:\/\/game\.example/,
+      ),
+    ])
+  })
+
+  test('everybody and somebody', () => {
+    expect(failure(() => originsOf('https://game.example,*')).faults).toEqual([
+      'cors.origins (RECGATE_CORS_ORIGINS): * allows every origin, so it must stand alone',
+    ])
+  })
+})
+
+describe('trustProxy', () => {
+  const fault = /^trustProxy(\[\d\])? \(RECGATE_TRUST_PROXY\): must be addresses and CIDR ranges/
+
+  test.each([
+    'true',
+    '1',
+    'loopback',
+    'uniquelocal',
+    'proxy.example',
+    '10.1',
+    '0x7f000001',
+    '10.0.0.0/33',
+    '10.0.0.0/255.0.0.0',
+    '10.0.0.0/',
+    '010.0.0.1',
+    '0.0.0.0/0',
+    '::/0',
+    'fe80::1%eth0',
+    '::/129',
+    '10.0.0.1:80',
+  ])('%s is refused', (text) => {
+    expect(failure(() => loadSettings({ ...redis, RECGATE_TRUST_PROXY: text })).faults).toEqual([
+      expect.stringMatching(fault),
+    ])
+  })
+
+  test.each(['true', '1', '10.0.0.0/8', '[true]', '[1]'])('%s in a file is refused', (text) => {
+    expect(failure(() => loadSettings(redis, file(`trustProxy: ${text}`))).faults).toEqual([
+      expect.stringMatching(fault),
     ])
   })
 })

@@ -1,0 +1,379 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { limits } from '../../../src/domain/limits.ts'
+import type { TrustedIssuer } from '../../../src/domain/snapshot.ts'
+import type { IssuerDocument } from '../../../src/domain/tenant-document.ts'
+import type { KeyPace, SavedKeySet } from '../../../src/jwt/fetched-key-set.ts'
+import { type KeyServer, sendJson, startKeyServer } from '../../support/key-server.ts'
+import { type KeyScene, keyScene } from '../../support/key-sets.ts'
+import { makeKey, type TestKey } from '../../support/tokens.ts'
+import { until } from '../../support/until.ts'
+
+const iss = 'https://auth.one.example'
+const hourMs = 3_600_000
+
+let server: KeyServer
+let scenes: KeyScene[]
+let key: TestKey
+let nextKey: TestKey
+let rsa: TestKey
+
+beforeAll(async () => {
+  ;[key, nextKey, rsa] = await Promise.all([
+    makeKey('ES256', 'a'),
+    makeKey('ES256', 'b'),
+    makeKey('RS256', 'r'),
+  ])
+})
+beforeEach(async () => {
+  scenes = []
+  server = await startKeyServer()
+  server.serve(key.publicJwk)
+})
+afterEach(async () => {
+  for (const { keySets } of scenes) keySets.close()
+  await server.stop()
+})
+
+function newScene(pace: Partial<KeyPace> = {}, restored: readonly SavedKeySet[] = []): KeyScene {
+  const scene = keyScene(server, { pace, restored })
+  scenes.push(scene)
+  return scene
+}
+
+function document(more: Partial<IssuerDocument> = {}): IssuerDocument {
+  return { issuer: iss, audience: 'recgate', jwks: { url: server.url() }, ...more }
+}
+
+const kidsOf = ({ keySet }: TrustedIssuer) => keySet.keys.map(({ kid }) => kid)
+
+/** Served from, with its first fetch over. */
+async function followed({ issuerFor, swapTo, keySets }: KeyScene, more: Partial<IssuerDocument> = {}) {
+  const before = totalFetches(keySets)
+  const issuer = await issuerFor(document(more))
+  swapTo(issuer)
+  await until('the first fetch is over', () => totalFetches(keySets) > before)
+  return issuer
+}
+
+function totalFetches(keySets: KeyScene['keySets']): number {
+  return [...keySets.fetches().values()].reduce((sum, { ok, failed }) => sum + ok + failed, 0)
+}
+
+describe('a key set', () => {
+  test('is not fetched for a document that is compiled or checked, only for a snapshot that is served', async () => {
+    const scene = newScene()
+    const issuer = await scene.issuerFor(document())
+    await scene.issuerFor(document({ audience: 'other' }))
+    expect(issuer.keySet.keys).toStrictEqual([])
+    expect(issuer.keySet.goodUntilMs).toBeLessThan(0)
+    expect(issuer.keySet.renew()).toBe('resting')
+    scene.swapTo(issuer)
+    await until('it is fetched', () => issuer.keySet.keys.length === 1)
+    // Had anything asked before, its connection would have come first.
+    expect(server.connections()).toBe(1)
+    expect(kidsOf(issuer)).toStrictEqual(['a'])
+    expect(issuer.keySet.goodUntilMs).toBe(scene.time.ms + 24 * hourMs)
+  })
+
+  test('stays the same through reloads and other settings of its issuer', async () => {
+    const scene = newScene()
+    const issuer = await followed(scene)
+    const { keys } = issuer.keySet
+    const changed = await scene.issuerFor(document({ audience: 'other', revokedKids: ['z'] }))
+    expect(changed).not.toBe(issuer)
+    scene.swapTo(changed)
+    scene.swapTo(await scene.issuerFor(document({ audience: 'other', revokedKids: ['z'] })))
+    expect(changed.keySet.keys).toBe(keys)
+    expect(server.requests()).toBe(1)
+  })
+
+  test('is another one for another URL, issuer or tenant', async () => {
+    const scene = newScene()
+    const issuer = await followed(scene)
+    const others = [
+      await scene.issuerFor(document({ jwks: { url: `${server.url()}?2` } })),
+      await scene.issuerFor(document({ issuer: 'https://other.example' })),
+      await scene.issuerFor(document(), 'two'),
+    ]
+    for (const other of others) expect(other.keySet).not.toBe(issuer.keySet)
+  })
+
+  test('stops when no snapshot holds its issuer, and comes back with its keys', async () => {
+    const scene = newScene({ refreshMs: 10 })
+    const issuer = await followed(scene)
+    await until('it is fetched again', () => server.requests() > 3)
+    scene.swapTo()
+    const fetched = totalFetches(scene.keySets)
+    expect(scene.keySets.ages()).toStrictEqual([])
+    expect(issuer.keySet.renew()).toBe('resting')
+    const other = await followed(scene, { issuer: 'https://other.example' })
+    await until('the other is fetched', () => totalFetches(scene.keySets) > fetched + 3)
+    expect(scene.keySets.ages()).toHaveLength(1)
+    expect(kidsOf(issuer)).toStrictEqual(['a'])
+    scene.swapTo(issuer, other)
+    expect(scene.keySets.ages()).toHaveLength(2)
+  })
+
+  test('that is taken away during a fetch takes nothing from it', async () => {
+    const scene = newScene()
+    server.hang()
+    const issuer = await scene.issuerFor(document())
+    scene.swapTo(issuer)
+    await until('it asks', () => server.requests() === 1)
+    scene.swapTo()
+    server.serve(key.publicJwk)
+    server.release()
+    const other = await followed(scene, { issuer: 'https://other.example' })
+    expect(kidsOf(other)).toStrictEqual(['a'])
+    expect(kidsOf(issuer)).toStrictEqual([])
+    expect(scene.events).toStrictEqual([])
+    expect(scene.keySets.fetches()).toStrictEqual(new Map([['one', { ok: 1, failed: 0 }]]))
+  })
+
+  test('asks nobody any more after the end', async () => {
+    const scene = newScene({ refreshMs: 5 })
+    const issuer = await followed(scene)
+    scene.keySets.close()
+    const requests = server.requests()
+    scene.swapTo(issuer)
+    expect(issuer.keySet.renew()).toBe('resting')
+    // Another's fetches are the time in which it would have asked.
+    const other = newScene({ refreshMs: 5 })
+    await followed(other)
+    await until('the other asks often', () => server.requests() >= requests + 20)
+    const counts = [...other.keySets.fetches().values()][0]!
+    // One of each may have been under way.
+    expect(server.requests() - requests - counts.ok).toBeLessThanOrEqual(2)
+  })
+})
+
+test('only so many are fetched at one time; the others follow', async () => {
+  server.hang()
+  const scene = newScene()
+  const count = limits.keyFetchesAtOnceMax
+  const many = await Promise.all(
+    Array.from({ length: count + 20 }, (_, index) =>
+      scene.issuerFor(document({ issuer: `https://${index}.example` })),
+    ),
+  )
+  const other = await scene.issuerFor(document({ issuer: 'https://other.example' }), 'two')
+  scene.swapTo(...many, other)
+  await until('as many ask as may', () => server.requests() === count)
+  server.serve(key.publicJwk)
+  server.release()
+  await until('all have their keys', () => [...many, other].every(({ keySet }) => keySet.keys.length === 1))
+  expect(server.connections()).toBe(count + 21)
+})
+
+describe('a refresh', () => {
+  test('that brings the same keys, in whatever order and with other extras, keeps the array', async () => {
+    const scene = newScene({ askedMs: 0 })
+    server.serve(key.publicJwk, rsa.publicJwk)
+    const issuer = await followed(scene)
+    const { keys } = issuer.keySet
+    server.serve(
+      { ...rsa.publicJwk, alg: undefined, x5t: 'new' },
+      { ...key.publicJwk, use: 'sig' },
+      { kty: 'oct' },
+    )
+    scene.time.ms += 1000
+    await issuer.keySet.renew()
+    expect(issuer.keySet.keys).toBe(keys)
+    expect(issuer.keySet.goodUntilMs).toBe(scene.time.ms + 24 * hourMs)
+    server.serve(key.publicJwk, rsa.publicJwk, nextKey.publicJwk)
+    await issuer.keySet.renew()
+    expect(issuer.keySet.keys).not.toBe(keys)
+    expect(kidsOf(issuer)).toStrictEqual(['a', 'r', 'b'])
+  })
+
+  test('happens by itself, and a rotation arrives with it', async () => {
+    const scene = newScene({ refreshMs: 10 })
+    const issuer = await followed(scene)
+    server.serve(nextKey.publicJwk)
+    await until('the new key is there', () => kidsOf(issuer)[0] === 'b')
+  })
+
+  test.each<[string, (server: KeyServer) => void, RegExp]>([
+    ['500', (s) => s.answerWith((_q, r) => r.writeHead(500).end()), /answers 500/],
+    ['an empty set', (s) => s.serve(), /no key that can be used/],
+    ['secrets only', (s) => s.serve({ kty: 'oct', k: 'c2VjcmV0', alg: 'HS256' }), /no key that can be used/],
+    ['33 keys', (s) => s.serve(...Array.from({ length: 33 }, () => key.publicJwk)), /33 keys/],
+    ['HTML', (s) => s.answerWith((_q, r) => r.end('<html>')), /not a JSON object/],
+  ])('that gets %s keeps the known keys, and says so once', async (_what, breakIt, reason) => {
+    const scene = newScene({ refreshMs: 10, retryMs: 10 })
+    const issuer = await followed(scene)
+    const { keys, goodUntilMs } = issuer.keySet
+    breakIt(server)
+    await until('it has failed often', () => scene.keySets.fetches().get('one')!.failed >= 4)
+    expect(issuer.keySet).toMatchObject({ keys, goodUntilMs })
+    expect(issuer.keySet.keys).toBe(keys)
+    const told = () => scene.events.filter(({ event }) => event !== 'left-out')
+    const place = { tenantId: 'one', issuer: iss, url: server.url() }
+    expect(told()).toStrictEqual([{ event: 'failing', place, reason: expect.stringMatching(reason) }])
+    server.serve(nextKey.publicJwk)
+    await until('it works again', () => kidsOf(issuer)[0] === 'b')
+    expect(told().slice(1)).toStrictEqual([{ event: 'recovered', place }])
+  })
+
+  test('that fails is tried again later and later', async () => {
+    const asked: number[] = []
+    server.answerWith((_request, response) => {
+      asked.push(performance.now())
+      response.writeHead(500).end()
+    })
+    const scene = newScene({ retryMs: 40 })
+    scene.swapTo(await scene.issuerFor(document()))
+    await until('it was tried five times', () => asked.length === 5)
+    const gaps = asked.slice(1).map((at, index) => at - asked[index]!)
+    // A pause is at least three quarters of its step; the machine may make it longer, never shorter.
+    for (const [index, gap] of gaps.entries()) expect(gap).toBeGreaterThan(0.74 * 40 * 2 ** index - 2)
+  })
+})
+
+describe('keys that can not be used', () => {
+  test('are left out and reported once each, without their material; the others serve', async () => {
+    const scene = newScene({ askedMs: 0 })
+    const secret = 'c2VjcmV0LW9mLXRoZS1zdHVkaW8'
+    server.serve(
+      { ...rsa.publicJwk, alg: undefined },
+      { kty: 'oct', k: secret, alg: 'HS256', kid: 'shared' },
+      { ...key.publicJwk, d: secret, kid: 'private' },
+      { ...key.publicJwk, use: 'enc', kid: 'enc' },
+      { ...rsa.publicJwk, alg: 'RS512', kid: 'rs512' },
+      { ...key.publicJwk, crv: 'P-384', kid: 'p384' },
+      { kty: 'AKP', kid: 'post-quantum' },
+      'text',
+      key.publicJwk,
+      { ...nextKey.publicJwk, kid: 'a' },
+    )
+    const issuer = await followed(scene)
+    await issuer.keySet.renew()
+    expect(issuer.keySet.keys).toMatchObject([
+      { kid: 'r', algorithm: 'RS256' },
+      { kid: 'a', algorithm: 'ES256' },
+    ])
+    const leftOut = scene.events.map((event) => (event.event === 'left-out' ? event.key : null))
+    expect(leftOut.map((one) => [one?.kid, one?.reason.split(':')[0]])).toStrictEqual([
+      ['shared', 'kty'],
+      ['private', 'd'],
+      ['enc', 'use'],
+      ['rs512', 'alg'],
+      ['p384', 'crv'],
+      ['post-quantum', 'kty'],
+      [null, 'must be a public key as a JWK, with kty EC, RSA or OKP'],
+      ['a', 'kid'],
+    ])
+    expect(JSON.stringify(scene.events)).not.toContain(secret)
+    expect(JSON.stringify(scene.keySets.savedKeys())).not.toContain(secret)
+  })
+
+  test('are reported again when they come back', async () => {
+    const scene = newScene({ askedMs: 0 })
+    const bad = { kty: 'oct', kid: 'o' }
+    const issuer = await followed(scene)
+    for (const keys of [[bad], [bad], [], [bad]]) {
+      server.serve(key.publicJwk, ...keys)
+      await issuer.keySet.renew()
+    }
+    expect(scene.events.map(({ event }) => event)).toStrictEqual(['left-out', 'left-out'])
+  })
+})
+
+describe('what is counted', () => {
+  test('ages since the last success, or since the start', async () => {
+    const scene = newScene({ askedMs: 0 })
+    const issuer = await followed(scene)
+    scene.time.ms += 5_000
+    expect(scene.keySets.ages()).toStrictEqual([{ tenantId: 'one', issuer: iss, ageMs: 5_000 }])
+    server.answerWith((_request, response) => response.writeHead(500).end())
+    await issuer.keySet.renew()
+    expect(scene.keySets.ages()).toMatchObject([{ ageMs: 5_000 }])
+    const never = await scene.issuerFor(document({ issuer: 'https://never.example' }), 'two')
+    scene.swapTo(issuer, never)
+    scene.time.ms += 1_000
+    expect(scene.keySets.ages().map(({ ageMs }) => ageMs)).toStrictEqual([6_000, 1_000])
+    await until('it has failed', () => scene.keySets.fetches().get('two')?.failed === 1)
+    expect(scene.keySets.fetches()).toStrictEqual(
+      new Map([
+        ['one', { ok: 1, failed: 1 }],
+        ['two', { ok: 0, failed: 1 }],
+      ]),
+    )
+    server.serve(key.publicJwk)
+    await issuer.keySet.renew()
+    expect(scene.keySets.ages()).toMatchObject([{ ageMs: 0 }, { ageMs: 1_000 }])
+  })
+})
+
+describe('what outlives the process', () => {
+  test('serves at once in the next one, while the key server is down, until 24 hours after its fetch', async () => {
+    const first = newScene()
+    server.serve(key.publicJwk, { ...rsa.publicJwk, alg: undefined, x5c: ['MIIB'] })
+    await followed(first)
+    expect(first.changes()).toBe(1)
+    const saved = JSON.parse(JSON.stringify(first.keySets.savedKeys())) as SavedKeySet[]
+    expect(saved).toMatchObject([
+      {
+        tenantId: 'one',
+        issuer: iss,
+        url: server.url(),
+        fetchedAt: first.time.ms,
+        keys: [{ kid: 'a' }, { kid: 'r' }],
+      },
+    ])
+    expect(saved[0]!.keys[1]).not.toHaveProperty('x5c')
+    first.keySets.close()
+    expect(first.keySets.savedKeys()).toStrictEqual(saved)
+
+    server.hang()
+    const next = newScene({}, saved)
+    next.time.ms += hourMs
+    const issuer = await next.issuerFor(document())
+    expect(issuer.keySet.keys).toMatchObject([
+      { kid: 'a', algorithm: 'ES256' },
+      { kid: 'r', algorithm: 'RS256' },
+    ])
+    expect(issuer.keySet.goodUntilMs).toBe(first.time.ms + 24 * hourMs)
+    next.swapTo(issuer)
+    expect(next.keySets.ages()).toMatchObject([{ ageMs: hourMs }])
+    expect(next.keySets.savedKeys()).toStrictEqual(saved)
+    next.time.ms = first.time.ms + 24 * hourMs
+    expect(next.keySets.savedKeys()).toStrictEqual([])
+  })
+
+  test('is kept for tenants that are not loaded yet, and is nobody else’s', async () => {
+    const fetchedAt = 1_800_000_000_000
+    const saved = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt, keys: [] }
+    const other = { ...saved, tenantId: 'two', keys: [key.publicJwk as unknown as Record<string, string>] }
+    const scene = newScene({}, [saved, other])
+    const issuer = await followed(scene)
+    expect(scene.keySets.savedKeys()).toMatchObject([
+      { tenantId: 'two' },
+      { tenantId: 'one', keys: [{ kid: 'a' }] },
+    ])
+    expect(kidsOf(await scene.issuerFor(document(), 'two'))).toStrictEqual(['a'])
+    expect(
+      kidsOf(await scene.issuerFor(document({ jwks: { url: `${server.url()}?2` } }), 'two')),
+    ).toStrictEqual([])
+    expect(kidsOf(issuer)).toStrictEqual(['a'])
+  })
+
+  test('with a time in the future counts from now, and unusable keys are none', async () => {
+    const future = 1_800_000_000_000 + 48 * hourMs
+    const keys = [key.publicJwk as unknown as Record<string, string>]
+    const place = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt: future }
+    const scene = newScene({}, [{ ...place, keys }])
+    expect((await scene.issuerFor(document())).keySet.goodUntilMs).toBe(scene.time.ms + 24 * hourMs)
+    const broken = newScene({}, [{ ...place, keys: [{ kty: 'oct', k: 'x' }] }])
+    expect((await broken.issuerFor(document())).keySet).toMatchObject({ keys: [] })
+  })
+
+  test('changes with every success, and with nothing else', async () => {
+    const scene = newScene({ askedMs: 0 })
+    const issuer = await followed(scene)
+    await issuer.keySet.renew()
+    server.answerWith((_request, response) => sendJson(response, {}))
+    await issuer.keySet.renew()
+    expect(scene.changes()).toBe(2)
+  })
+})
