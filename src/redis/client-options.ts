@@ -1,5 +1,4 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis'
-import { DirectConnector } from './connectors.ts'
 import type { RedisEndpoint } from './endpoint.ts'
 
 /**
@@ -37,7 +36,6 @@ function connectionOptions(role: RedisRole, name: string, endpoint: RedisEndpoin
     ...(endpoint.username === null ? {} : { username: endpoint.username }),
     ...(endpoint.password === null ? {} : { password: endpoint.password }),
     ...(endpoint.tls === null ? {} : { tls: { ...endpoint.tls } }),
-    Connector: DirectConnector,
     connectionName: name,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

@@ -3,7 +3,8 @@ import { Cluster, Redis } from 'ioredis'
 import { OperationError } from '../domain/errors.ts'
 import { clusterOptions, nodeOptions, type RedisRole } from './client-options.ts'
 import { isWhole, watchSlots } from './cluster-slots.ts'
-import { describeEndpoint, type RedisEndpoint } from './endpoint.ts'
+import { createDirectConnector } from './connectors.ts'
+import { describeEndpoint, describeNode, type RedisEndpoint } from './endpoint.ts'
 import { createWatch, type Report, reportError } from './failure-reason.ts'
 
 export type RedisClient = Redis | Cluster
@@ -72,9 +73,12 @@ function createCluster(
   report: Report,
   onReady: () => void,
 ): Cluster {
+  const Connector = createDirectConnector((node, error) =>
+    reportError(error, endpoint, report, `${describeNode(node)}: `),
+  )
   const cluster = new Cluster(
     endpoint.nodes.map((node) => ({ ...node })),
-    options,
+    { ...options, redisOptions: { ...options.redisOptions, Connector } },
   )
   let isChecked = true
   cluster.on('error', (error: Error) => reportError(error, endpoint, report))

@@ -16,7 +16,17 @@ export function watchSlots(cluster: Cluster, onWhole: () => void): void {
     if (whole && !wasWhole) onWhole()
     wasWhole = whole
   }
-  cluster.on('ready', look)
+  // ioredis connects to a node at the first command for it, which would wait for that. Not before the client is ready: its
+  // own check is refused by a node that is being connected, and starts all over.
+  const connectMasters = () => {
+    if (cluster.status !== 'ready') return
+    for (const node of cluster.nodes('master'))
+      if (node.status === 'wait') node.connect().catch(() => undefined)
+  }
+  cluster.on('ready', () => {
+    connectMasters()
+    look()
+  })
   cluster.on('-node', (node: Redis) => {
     // One that a redirection named and that has no slot yet is dropped whenever slots are read: that says nothing.
     if (!cluster.slots.some(([owner]) => owner === keyOf(node))) return
@@ -27,11 +37,8 @@ export function watchSlots(cluster: Cluster, onWhole: () => void): void {
     catchAsking(node)
     // Also of a replica: it is connected when it becomes a master.
     node.on('ready', look)
-    // ioredis connects at the first command, which would wait for it, and whose error would not say what is wrong. Not in
-    // this turn: a command that was redirected to a new node is refused where that one is being connected.
-    process.nextTick(() => {
-      if (!node.options.readOnly && node.status === 'wait') node.connect().catch(() => undefined)
-    })
+    // Not in this turn: a command that was redirected to a new node is refused where that one is being connected.
+    process.nextTick(connectMasters)
   })
 }
 

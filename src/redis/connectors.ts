@@ -7,32 +7,36 @@ import type { RedisNode } from './endpoint.ts'
  * ioredis' own connectors hear the first error of a socket only. A TLS socket may have a second one, e.g. the server's
  * alert after a certificate that wasn't trusted, and an error that nobody hears ends the process.
  */
-function hearEveryError<Stream extends Socket>(stream: Stream): Stream {
-  return stream.on('error', () => undefined)
+function hearEveryError<Stream extends Socket>(stream: Stream, onError: (error: Error) => void): Stream {
+  return stream.on('error', onError)
 }
 
-/** To one server. */
-export class DirectConnector extends AbstractConnector {
-  readonly #options: RedisOptions
+type OnError = (server: RedisNode, error: Error) => void
 
-  constructor(options: unknown) {
-    const { disconnectTimeout = 0 } = options as RedisOptions
-    super(disconnectTimeout)
-    this.#options = options as RedisOptions
-  }
+/** To one server. `onError` is told of its sockets' errors, which ioredis keeps to itself where it only looks around. */
+export function createDirectConnector(onError: OnError = () => undefined) {
+  return class extends AbstractConnector {
+    readonly #options: RedisOptions
 
-  override async connect(): Promise<AbstractConnector['stream']> {
-    this.connecting = true
-    const { host = 'localhost', port = 6_379, tls } = this.#options
-    // ioredis' listeners belong to the next turn.
-    await new Promise((resolve) => process.nextTick(resolve))
-    if (!this.connecting) throw new Error('Connection is closed.')
-    const stream = tls ? connectTls({ host, port, ...tls }) : createConnection({ host, port })
-    this.stream = hearEveryError(stream)
-    stream.once('error', (error) => {
-      this.firstError = error
-    })
-    return stream
+    constructor(options: unknown) {
+      const { disconnectTimeout = 0 } = options as RedisOptions
+      super(disconnectTimeout)
+      this.#options = options as RedisOptions
+    }
+
+    override async connect(): Promise<AbstractConnector['stream']> {
+      this.connecting = true
+      const { host = 'localhost', port = 6_379, tls } = this.#options
+      // ioredis' listeners belong to the next turn.
+      await new Promise((resolve) => process.nextTick(resolve))
+      if (!this.connecting) throw new Error('Connection is closed.')
+      const stream = tls ? connectTls({ host, port, ...tls }) : createConnection({ host, port })
+      this.stream = hearEveryError(stream, (error) => onError({ host, port }, error))
+      stream.once('error', (error) => {
+        this.firstError = error
+      })
+      return stream
+    }
   }
 }
 
@@ -42,7 +46,8 @@ interface Asking {
 }
 
 /** To the master that Sentinels name. `onError` is told why one of them can't be asked, which ioredis says nowhere. */
-export function createSentinelConnector(onError: (sentinel: RedisNode, error: Error) => void) {
+export function createSentinelConnector(onError: OnError) {
+  const Connector = createDirectConnector()
   return class extends SentinelConnector {
     constructor(options: unknown) {
       super(options as ConstructorParameters<typeof SentinelConnector>[0])
@@ -51,7 +56,7 @@ export function createSentinelConnector(onError: (sentinel: RedisNode, error: Er
       asking.connectToSentinel = (sentinel, more) => {
         const client = connectToSentinel(sentinel, {
           ...more,
-          Connector: DirectConnector,
+          Connector,
           disableClientInfo: true,
         })
         client.on('error', (error) => onError(sentinel, error))
@@ -60,7 +65,7 @@ export function createSentinelConnector(onError: (sentinel: RedisNode, error: Er
     }
 
     override async connect(emit: Parameters<SentinelConnector['connect']>[0]) {
-      return hearEveryError(await super.connect(emit))
+      return hearEveryError(await super.connect(emit), () => undefined)
     }
   }
 }

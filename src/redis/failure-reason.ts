@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis'
-import { createSentinelConnector } from './connectors.ts'
+import { createDirectConnector, createSentinelConnector } from './connectors.ts'
 import { describeNode, type RedisEndpoint } from './endpoint.ts'
 
 /** Told at every try why a connection isn't there; the text holds no password and no argument of a command. */
@@ -37,7 +37,7 @@ export function createWatch(
 ): { readonly options: Pick<RedisOptions, 'Connector'>; watch(client: Redis): void } {
   if (endpoint.topology !== 'sentinel')
     return {
-      options: {},
+      options: { Connector: createDirectConnector() },
       watch: (client) => void client.on('error', (error) => reportError(error, endpoint, report)),
     }
   /** Why the last of them wasn't of use; ioredis also says that all are unreachable when it has asked each in turn. */
