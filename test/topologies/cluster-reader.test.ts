@@ -175,6 +175,7 @@ describe.skipIf(await cannotRun('a reader on a Cluster'))('a reader on a Cluster
   test('a dead node gives store at once, also where it is only asked by ASK', async () => {
     const [from, , dead] = cluster.servers as [Server, Server, Server]
     const { moving, slot } = await tableOn(from)
+    const { moving: standIn } = await tableOn(cluster.servers[1]!)
     const reader = createRecordReader(await connect('tables'))
     await startMove(slot, from, dead)
     const asked = { rowKey: 'row-0', own: moving, control: null }
@@ -183,6 +184,15 @@ describe.skipIf(await cannotRun('a reader on a Cluster'))('a reader on a Cluster
     await dead.kill()
     expect(await reader.read(asked, Number.POSITIVE_INFINITY)).toEqual(none('store'))
     expectOnly(dead, 'store', await readAll(reader, Number.POSITIVE_INFINITY))
+    // Control's rows are on a node that lives.
+    const results = await Promise.all(
+      Object.keys(rows).map((rowKey) => reader.read({ rowKey, own: table, control: standIn }, inTime())),
+    )
+    expect(results.map(shown)).toEqual(
+      owners.map((owner, index) =>
+        owner === dead ? control(`record ${index}`, 'store') : own(`record ${index}`),
+      ),
+    )
     // Other commands, too, which ioredis itself sends on.
     await expect(hands.hgetall(bucketKey(moving, 'row-0'))).rejects.toThrow()
   })
