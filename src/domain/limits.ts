@@ -26,6 +26,12 @@ export const limits = {
   rowsPerBucket: 80,
   /** Buckets written, or asked for, in one trip: some 16,000 rows. */
   bucketsPerTrip: 200,
+  /** Rows that one partition of a publish aims at. */
+  rowsPerPartition: 200_000,
+  /** Of the row key's hash: at most 1,024 partitions, and as many temporary files. */
+  partitionBitsMax: 10,
+  /** Packed rows of a publish in memory; what is more lies in temporary files. */
+  partitionBytesInMemoryMax: 100_663_296,
   /** Rows read back and compared after a publish. */
   rowsReadBackMax: 1_000,
   /** Bad rows that a report shows one by one. */

@@ -1,6 +1,7 @@
 import type { ChainableCommander, Redis } from 'ioredis'
 import { limits } from '../domain/limits.ts'
 import type { GenerationAddress, Manifest, TableStore } from '../tables/ports.ts'
+import { bucketCommand } from './bucket-command.ts'
 import { tableKeys } from './keys.ts'
 
 /**
@@ -25,13 +26,11 @@ export function createTableStore(client: Redis): TableStore {
     },
 
     async writeBuckets(address, token, buckets) {
-      const pipeline = client.pipeline()
-      for (const { number, rows } of buckets) {
-        const fields: (string | Buffer)[] = ['', token]
-        for (const { rowKey, packed } of rows) fields.push(rowKey, asBuffer(packed))
-        pipeline.hset(bucketKey(address, number), ...fields)
-      }
-      await run(pipeline)
+      await Promise.all(
+        buckets.map(({ number, rows }) =>
+          client.sendCommand(bucketCommand(bucketKey(address, number), token, rows)),
+        ),
+      )
     },
 
     async rowCounts(address, token, first, count) {
@@ -69,10 +68,6 @@ export function createTableStore(client: Redis): TableStore {
 
 function bucketKey({ tenantId, modelId, generation }: GenerationAddress, bucket: number): string {
   return tableKeys.bucketPrefix(tenantId, modelId, generation) + bucket
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** A pipeline's replies; the first error of a command is thrown without the command's arguments. */

@@ -1,9 +1,10 @@
 import { FaultsError, OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import { bucketCount, bucketOf } from '../domain/row-key.ts'
-import { type BadRow, packRows } from './pack-rows.ts'
+import { type BadRow, type PackedRows, packRows } from './pack-rows.ts'
+import type { Partitions } from './partitions.ts'
 import type {
-  Bucket,
+  BucketRow,
   GenerationAddress,
   GenerationCatalog,
   LoadedGeneration,
@@ -59,38 +60,46 @@ export async function publish(services: PublishServices, request: PublishRequest
     badRowsMax: request.badRowsMax,
     onProgress: (done) => onProgress({ phase: 'reading', done, total: source.rowsExpected }),
   })
-  const { rows, badRows, badRowsShown, longRows } = packed
+  try {
+    return await publishPacked(services, request, packed)
+  } finally {
+    await packed.partitions.close()
+  }
+}
+
+async function publishPacked(
+  services: PublishServices,
+  { target, files, by, onProgress }: PublishRequest,
+  { partitions, badRows, badRowsShown, longRows }: PackedRows,
+): Promise<PublishReport> {
+  const { store } = services
+  const { rows, bytes } = partitions
   const address = await freeAddress(services, target)
   const { generation } = address
+  const buckets = bucketCount(rows)
   const loaded: LoadedGeneration = {
     generation,
     token: services.newToken(),
-    rows: rows.length,
-    bytes: rows.reduce((sum, row) => sum + Buffer.byteLength(row.rowKey) + row.packed.length, 0),
-    buckets: bucketCount(rows.length),
+    rows,
+    bytes,
+    buckets,
     recordRevision: target.codec.revision,
-    source: request.files,
+    source: files,
   }
-  await services.store.putManifest(address, {
-    version: target.versionId,
-    startedAt: services.now().toISOString(),
-    by: request.by,
-    source: request.files,
-    rows: loaded.rows,
-    buckets: loaded.buckets,
-  })
+  const startedAt = services.now().toISOString()
+  const manifest = { version: target.versionId, startedAt, by, source: files, rows, buckets }
+  await store.putManifest(address, manifest)
   try {
-    await load(services.store, address, loaded, rows, onProgress)
-    await verify(services.store, address, loaded, rows, onProgress)
+    const sample = await load(store, address, loaded, partitions, onProgress)
+    await verify(store, address, loaded, sample, onProgress)
   } catch (error) {
-    await clean(services.store, address, loaded)
+    await clean(store, address, loaded)
     throw error
   }
   const catalogRevision = await activateOrClean(services, target, address, loaded)
   // It is active: a manifest that stays behind doesn't make the publish a failed one. The catalog outranks it.
-  await services.store.removeManifest(address).catch(() => undefined)
-  const { bytes, buckets } = loaded
-  return { generation, rows: rows.length, bytes, buckets, badRows, badRowsShown, longRows, catalogRevision }
+  await store.removeManifest(address).catch(() => undefined)
+  return { generation, rows, bytes, buckets, badRows, badRowsShown, longRows, catalogRevision }
 }
 
 /** Numbers begin anew where a catalog was lost and its tables were not; what lies there may still be served. */
@@ -120,21 +129,45 @@ async function activateOrClean(
   }
 }
 
+/** Writes all buckets; answers a sample of the rows, to be read back. */
 async function load(
   store: TableStore,
   address: GenerationAddress,
-  { buckets, token }: LoadedGeneration,
-  rows: readonly PackedRow[],
+  { buckets, token, rows }: LoadedGeneration,
+  partitions: Partitions,
   onProgress: PublishRequest['onProgress'],
-): Promise<void> {
-  const rowsOf: PackedRow[][] = Array.from({ length: buckets }, () => [])
-  for (const row of rows) rowsOf[bucketOf(row.rowKey, buckets)]!.push(row)
-  for (let first = 0; first < buckets; first += limits.bucketsPerTrip) {
-    const trip: Bucket[] = rowsOf
-      .slice(first, first + limits.bucketsPerTrip)
-      .map((bucketRows, index) => ({ number: first + index, rows: bucketRows }))
-    await store.writeBuckets(address, token, trip)
-    onProgress({ phase: 'writing', done: first + trip.length, total: buckets })
+): Promise<readonly PackedRow[]> {
+  const stride = Math.ceil(rows / limits.rowsReadBackMax)
+  const sample: PackedRow[] = []
+  let [written, nextOfSample] = [0, 0]
+  let [underway, next]: Promise<void>[] = [Promise.resolve(), Promise.resolve()]
+  try {
+    for await (const trip of partitions.buckets(buckets)) {
+      // One trip is being written while the next is put together.
+      next = store.writeBuckets(address, token, trip)
+      // Met below; a rejection that nobody waits for yet would end the process.
+      next.catch(() => undefined)
+      await underway
+      underway = next
+      for (const bucket of trip) {
+        for (; nextOfSample < written + bucket.rows.length; nextOfSample += stride)
+          sample.push(rowOf(bucket.rows[nextOfSample - written]!))
+        written += bucket.rows.length
+      }
+      onProgress({ phase: 'writing', done: trip.at(-1)!.number + 1, total: buckets })
+    }
+    await underway
+  } finally {
+    // Nothing may still be written when a failed publish is cleaned up.
+    await Promise.allSettled([underway, next])
+  }
+  return sample
+}
+
+function rowOf({ data, keyStart, keyEnd, recordEnd }: BucketRow): PackedRow {
+  return {
+    rowKey: data.toString('utf8', keyStart, keyEnd),
+    packed: Buffer.from(data.subarray(keyEnd, recordEnd)),
   }
 }
 
@@ -142,8 +175,8 @@ async function load(
 async function verify(
   store: TableStore,
   address: GenerationAddress,
-  { buckets, token }: LoadedGeneration,
-  rows: readonly PackedRow[],
+  { buckets, token, rows }: LoadedGeneration,
+  sample: readonly PackedRow[],
   onProgress: PublishRequest['onProgress'],
 ): Promise<void> {
   let counted = 0
@@ -155,9 +188,7 @@ async function verify(
     }
     onProgress({ phase: 'verifying', done: first + count, total: buckets })
   }
-  if (counted !== rows.length) throw damaged(`${rows.length} rows were written, and ${counted} are there`)
-  const stride = Math.ceil(rows.length / limits.rowsReadBackMax)
-  const sample = rows.filter((_, index) => index % stride === 0)
+  if (counted !== rows) throw damaged(`${rows} rows were written, and ${counted} are there`)
   const found = await store.readRows(
     address,
     sample.map(({ rowKey }) => ({ bucket: bucketOf(rowKey, buckets), rowKey })),

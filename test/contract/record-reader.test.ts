@@ -9,6 +9,7 @@ import { tableKeys } from '../../src/redis/keys.ts'
 import { createRecordReader } from '../../src/redis/record-reader.ts'
 import { createTableStore } from '../../src/redis/table-store.ts'
 import type { RecordRead, RecordReader, RecordReadResult } from '../../src/serving/ports.ts'
+import { bucketRows } from '../support/buckets.ts'
 import { engines } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -28,7 +29,7 @@ async function writeTable(client: Redis, rows: Rows, buckets = 4): Promise<Activ
     token,
     Array.from({ length: buckets }, (_, number) => ({
       number,
-      rows: packed.filter(({ rowKey }) => bucketOf(rowKey, buckets) === number),
+      rows: bucketRows(packed.filter(({ rowKey }) => bucketOf(rowKey, buckets) === number)),
     })),
   )
   const bucketPrefix = tableKeys.bucketPrefix(address.tenantId, address.modelId, address.generation)

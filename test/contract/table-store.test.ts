@@ -7,6 +7,7 @@ import { createRedisClient, redisReady } from '../../src/redis/client.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { createTableStore } from '../../src/redis/table-store.ts'
 import type { Bucket, GenerationAddress, Manifest, PackedRow, TableStore } from '../../src/tables/ports.ts'
+import { bucketRows } from '../support/buckets.ts'
 import { engines } from '../support/redis.ts'
 
 const token = 'token-of-it'
@@ -19,7 +20,8 @@ function newAddress(): GenerationAddress {
 }
 
 function bucketOf(number: number, ...rows: readonly (readonly [string, ...number[]])[]): Bucket {
-  return { number, rows: rows.map(([rowKey, ...bytes]) => ({ rowKey, packed: Uint8Array.from(bytes) })) }
+  const packed = rows.map(([rowKey, ...bytes]) => ({ rowKey, packed: Uint8Array.from(bytes) }))
+  return { number, rows: bucketRows(packed) }
 }
 
 const manifest: Manifest = {
@@ -137,7 +139,7 @@ for (const engine of engines) {
           new Uint8Array(randomBytes(16_384)),
         ]
         const rows: PackedRow[] = records.map((packed, index) => ({ rowKey: `row-${index}`, packed }))
-        await store.writeBuckets(address, token, [{ number: 0, rows }])
+        await store.writeBuckets(address, token, [{ number: 0, rows: bucketRows(rows) }])
         const found = await store.readRows(
           address,
           rows.map(({ rowKey }) => ({ bucket: 0, rowKey })),
@@ -165,7 +167,7 @@ for (const engine of engines) {
           'x'.repeat(limits.rowKeyBytesMax),
         ]
         const rows = rowKeys.map((rowKey, index) => ({ rowKey, packed: Uint8Array.of(index) }))
-        await store.writeBuckets(address, token, [{ number: 0, rows }])
+        await store.writeBuckets(address, token, [{ number: 0, rows: bucketRows(rows) }])
         const asked = ['unknown', ...rowKeys, 'a\0b'].map((rowKey) => ({ bucket: 0, rowKey }))
         const found = await store.readRows(address, asked)
         expect(found.map((packed) => packed?.[0] ?? null)).toEqual([null, ...rowKeys.keys(), null])
@@ -219,7 +221,7 @@ for (const engine of engines) {
 
       async function encodingOf(rows: readonly PackedRow[]): Promise<unknown> {
         const address = newAddress()
-        await store.writeBuckets(address, token, [{ number: 0, rows }])
+        await store.writeBuckets(address, token, [{ number: 0, rows: bucketRows(rows) }])
         return client.object('ENCODING', keyOf(address, 0))
       }
 

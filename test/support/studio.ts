@@ -19,7 +19,7 @@ import { checkTenantDocument } from '../../src/domain/tenant-document.ts'
 import { type DevelopmentKey, loadDevelopmentKey } from '../../src/jwt/development-key.ts'
 import { loadSettings } from '../../src/settings/load.ts'
 import type { Settings } from '../../src/settings/schema.ts'
-import type { RowSource, SourceValue } from '../../src/tables/ports.ts'
+import type { RowBatch, RowSource, SourceValue } from '../../src/tables/ports.ts'
 import { type PublishReport, publish } from '../../src/tables/publish.ts'
 
 /** Settings of a process on loopback with free ports. */
@@ -83,10 +83,17 @@ export function rowsOf(columns: readonly string[], rows: readonly (readonly Sour
     rowsExpected: rows.length,
     async *batches() {
       for (let first = 0; first < rows.length; first += 1_000)
-        yield { file: 'memory', firstRow: first + 1, rows: rows.slice(first, first + 1_000) }
+        yield batchOf(columns.length, rows.slice(first, first + 1_000), first + 1)
     },
     close: async () => undefined,
   }
+}
+
+function batchOf(columnCount: number, rows: readonly (readonly SourceValue[])[], firstRow: number): RowBatch {
+  const columns = Array.from({ length: columnCount }, (_, column) => ({
+    at: (row: number) => rows[row]?.[column] ?? null,
+  }))
+  return { file: 'memory', firstRow, rowCount: rows.length, columns }
 }
 
 /** Publishes rows to a version and activates them. */
