@@ -1,17 +1,40 @@
-import type { ChainableCommander, Redis } from 'ioredis'
-import { limits } from '../domain/limits.ts'
-import type { GenerationAddress, Manifest, TableStore } from '../tables/ports.ts'
+import type { Redis } from 'ioredis'
+import { FaultsError } from '../domain/errors.ts'
+import { faultsOf } from '../domain/zod-faults.ts'
+import { type Manifest, manifestDocument, manifestText } from '../tables/manifest.ts'
+import type { GenerationAddress, TableStore } from '../tables/ports.ts'
 import { bucketCommand } from './bucket-command.ts'
 import { tableKeys } from './keys.ts'
+import { awaitReplicas, bucketMemory, memoryOf } from './server-state.ts'
+import { together } from './together.ts'
+
+/**
+ * Compares texts, so that Lua needn't know what they mean. KEYS: manifests. ARGV: generation, what must stand there,
+ * what shall
+ */
+const replaceScript = `
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+`
 
 /**
  * Tables as DESIGN lays them out: hashes of about 80 rows, whose field with the empty name holds the generation's
  * token, also in an empty bucket, so that an unknown row, a damaged table and a collected one can't be mistaken.
+ *
+ * Commands of one trip are given one by one and sent at once: in Cluster each bucket has a slot of its own, and finds
+ * its own way.
  */
 export function createTableStore(client: Redis): TableStore {
   return {
     async putManifest({ tenantId, modelId, generation }, manifest) {
-      await client.hset(tableKeys.manifests(tenantId, modelId), String(generation), JSON.stringify(manifest))
+      await client.hset(tableKeys.manifests(tenantId, modelId), String(generation), manifestText(manifest))
+    },
+
+    async replaceManifest({ tenantId, modelId, generation }, from, to) {
+      const texts = [manifestText(from), manifestText(to)]
+      const key = tableKeys.manifests(tenantId, modelId)
+      return (await client.eval(replaceScript, 1, key, generation, ...texts)) === 1
     },
 
     async removeManifest({ tenantId, modelId, generation }) {
@@ -19,9 +42,10 @@ export function createTableStore(client: Redis): TableStore {
     },
 
     async manifests(tenantId, modelId) {
-      const entries = await client.hgetall(tableKeys.manifests(tenantId, modelId))
+      const key = tableKeys.manifests(tenantId, modelId)
+      const entries = await client.hgetall(key)
       return new Map(
-        Object.entries(entries).map(([number, text]) => [Number(number), JSON.parse(text) as Manifest]),
+        Object.entries(entries).map(([number, text]) => [Number(number), parseManifest(text, key, number)]),
       )
     },
 
@@ -34,22 +58,36 @@ export function createTableStore(client: Redis): TableStore {
     },
 
     async rowCounts(address, token, first, count) {
-      const pipeline = client.pipeline()
-      for (let number = first; number < first + count; number++) {
-        pipeline.hlen(bucketKey(address, number))
-        pipeline.hget(bucketKey(address, number), '')
-      }
-      const replies = await run(pipeline)
-      return Array.from({ length: count }, (_, index) => {
-        const [fields, found] = [replies[index * 2], replies[index * 2 + 1]]
-        return found === token ? (fields as number) - 1 : -1
-      })
+      const keys = bucketKeys(address, first, count)
+      const [fields, tokens] = await Promise.all([
+        together(keys.map((key) => client.hlen(key))),
+        together(keys.map((key) => client.hget(key, ''))),
+      ])
+      return fields.map((found, index) => (tokens[index] === token ? found - 1 : -1))
     },
 
     async readRows(address, rows) {
-      const pipeline = client.pipeline()
-      for (const { bucket, rowKey } of rows) pipeline.hgetBuffer(bucketKey(address, bucket), rowKey)
-      return (await run(pipeline)) as (Buffer | null)[]
+      return together(rows.map(({ bucket, rowKey }) => client.hgetBuffer(bucketKey(address, bucket), rowKey)))
+    },
+
+    async readBuckets(address, token, numbers) {
+      // As a list: what ioredis makes of HGETALL is an object, which knows no key "__proto__".
+      const found = await together(
+        numbers.map(
+          (number) => client.callBuffer('HGETALL', bucketKey(address, number)) as Promise<Buffer[]>,
+        ),
+      )
+      return found.map((fields) => {
+        const isThere = fields.some((field, index) => index % 2 === 0 && field.length === 0)
+        if (!isThere) return null
+        const rows = []
+        for (let index = 0; index < fields.length; index += 2) {
+          const [key, packed] = [fields[index]!, fields[index + 1]!]
+          if (key.length > 0) rows.push({ rowKey: key.toString('utf8'), packed })
+          else if (packed.toString('utf8') !== token) return null
+        }
+        return rows
+      })
     },
 
     async exists(address) {
@@ -57,24 +95,38 @@ export function createTableStore(client: Redis): TableStore {
       return (await client.exists(bucketKey(address, 0))) === 1
     },
 
-    async removeBuckets(address, buckets) {
-      for (let first = 0; first < buckets; first += limits.bucketsPerTrip) {
-        const count = Math.min(limits.bucketsPerTrip, buckets - first)
-        await client.unlink(Array.from({ length: count }, (_, index) => bucketKey(address, first + index)))
-      }
+    async removeBuckets(address, first, count) {
+      await together(bucketKeys(address, first, count).map((key) => client.unlink(key)))
     },
+
+    bucketMemory: (address, numbers) =>
+      bucketMemory(
+        client,
+        numbers.map((number) => bucketKey(address, number)),
+      ),
+    serverMemory: () => memoryOf(client),
+    replicated: (timeoutMs) => awaitReplicas(client, timeoutMs),
   }
+}
+
+/** Throws FaultsError: what lies in the store is as untrusted as a file, since hands can reach it. */
+function parseManifest(text: string, key: string, number: string): Manifest {
+  const subject = `manifest of generation ${number} (${key})`
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new FaultsError(subject, [{ path: '', problem: `is not JSON: ${(error as Error).message}` }])
+  }
+  const parsed = manifestDocument.safeParse(value)
+  if (!parsed.success) throw new FaultsError(subject, faultsOf(parsed.error))
+  return parsed.data
 }
 
 function bucketKey({ tenantId, modelId, generation }: GenerationAddress, bucket: number): string {
   return tableKeys.bucketPrefix(tenantId, modelId, generation) + bucket
 }
 
-/** A pipeline's replies; the first error of a command is thrown without the command's arguments. */
-async function run(pipeline: ChainableCommander): Promise<unknown[]> {
-  const replies = (await pipeline.exec()) ?? []
-  return replies.map(([error, reply]) => {
-    if (error) throw new Error(error.message)
-    return reply
-  })
+function bucketKeys(address: GenerationAddress, first: number, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => bucketKey(address, first + index))
 }

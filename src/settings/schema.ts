@@ -58,6 +58,10 @@ export const settingsSchema = z.strictObject({
   catalogPollMs: z.int().min(100).max(60_000).default(2_000),
   /** From SIGTERM on, requests are still answered for so long, each with `Connection: close`. */
   drainMs: z.int().min(0).max(60_000).default(3_000),
+  /** How often the process of the admin plane takes away tables that nobody reads any more; ±25 %. 0: never. */
+  collectEveryMs: z.int().min(0).max(86_400_000).default(600_000),
+  /** The part of Redis' `maxmemory` that a tenant's tables may take together; 1 for those that aren't named. */
+  memoryShare: z.record(z.string(), z.number().positive().max(1)).default({}),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** What a document's `secretRef` may name. */
   secrets: z.record(z.string(), secret).default({}),
@@ -82,5 +86,6 @@ export const settingsOfEnvironment = {
   RECGATE_OPS_PORT: { path: ['ops', 'port'], type: 'number' },
   RECGATE_CATALOG_POLL_MS: { path: ['catalogPollMs'], type: 'number' },
   RECGATE_DRAIN_MS: { path: ['drainMs'], type: 'number' },
+  RECGATE_COLLECT_EVERY_MS: { path: ['collectEveryMs'], type: 'number' },
   RECGATE_LOG_LEVEL: { path: ['logLevel'], type: 'text' },
 } as const satisfies Record<string, { path: readonly string[]; type: 'text' | 'number' }>

@@ -1,5 +1,6 @@
 import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
+import type { TableStatistics } from '../domain/table-statistics.ts'
 import { createPartitions, type Duplicate, type Partitions } from './partitions.ts'
 import type { PublishTarget, RowSource } from './ports.ts'
 import { compileRowPacker, type RowProblem } from './row-packer.ts'
@@ -20,6 +21,7 @@ export interface PackedRows {
   readonly badRowsShown: readonly BadRow[]
   /** Row keys or records too long for Redis' compact hashes; each makes its bucket more than twice as large. */
   readonly longRows: number
+  readonly statistics: TableStatistics
 }
 
 export interface PackOptions {
@@ -73,7 +75,7 @@ async function packInto(
   const { count: badRows, shown: badRowsShown } = bad
   if (badRows > badRowsMax) throw tooManyBadRows(badRows, rowsRead, badRowsShown, badRowsMax)
   if (partitions.rows === 0) throw new OperationError('there is no row to publish; nothing was written')
-  return { partitions, rowsRead, badRows, badRowsShown, longRows }
+  return { partitions, rowsRead, badRows, badRowsShown, longRows, statistics: packer.statistics() }
 }
 
 export function describeBadRow({ file, row, field, problem }: BadRow): string {

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import { murmur3Range } from '../domain/murmur3.ts'
 import { bucketOfHash } from '../domain/row-key.ts'
+import { createContentHash } from './content-hash.ts'
 import type { Bucket, BucketRow } from './ports.ts'
 
 /**
@@ -91,8 +92,8 @@ export function createPartitions(
   }))
   const free: Chunk[] = []
   const removed = new Set<number>()
-  const sums = { first: 0, second: 0 }
-  let [rows, bytes, chunksInMemory] = [0, 0, 0]
+  const content = createContentHash()
+  let chunksInMemory = 0
   let directory: string | null = null
 
   function newChunk(): Chunk {
@@ -115,14 +116,6 @@ export function createPartitions(
     const chunk = newChunk()
     partition.chunks.push(chunk)
     return chunk
-  }
-
-  /** The sums are of whole rows, and addition has no order. */
-  function count({ bytes: data }: Chunk, start: number, end: number, sign: 1 | -1): void {
-    sums.first = (sums.first + sign * murmur3Range(data, start, end, 0)) >>> 0
-    sums.second = (sums.second + sign * murmur3Range(data, start, end, 0x9747b28c)) >>> 0
-    rows += sign
-    bytes += sign * (end - start)
   }
 
   async function fileOf(partition: Partition): Promise<FileHandle> {
@@ -174,7 +167,7 @@ export function createPartitions(
       record.moveTo(data, start + headerBytes + keyBytes)
       chunk.used = start + size
       partition.rows++
-      count(chunk, start + headerBytes, start + end, 1)
+      content.add(data, start + headerBytes, start + end)
     },
 
     async relieve() {
@@ -192,7 +185,7 @@ export function createPartitions(
           const { chunk, at, keyEnd, end } = entryAt(chunks, address)
           const ordinal = ordinalOf(chunk, at)
           removed.add(ordinal)
-          count(chunk, at + headerBytes, end, -1)
+          content.remove(chunk.bytes, at + headerBytes, end)
           const rowKey = chunk.bytes.toString('utf8', at + headerBytes, keyEnd)
           const first = entryAt(chunks, firstAddress)
           duplicates.push({ rowKey, ordinal, firstOrdinal: ordinalOf(first.chunk, first.at) })
@@ -204,16 +197,13 @@ export function createPartitions(
     },
 
     get rows() {
-      return rows
+      return content.rows
     },
     get bytes() {
-      return bytes
+      return content.bytes
     },
 
-    contentHash() {
-      const hash = createHash('sha256').update(`${sums.first} ${sums.second} ${rows}`)
-      return hash.digest('base64url').slice(0, 22)
-    },
+    contentHash: () => content.digest(),
 
     async *buckets(bucketsTotal) {
       let bucketRows: BucketRow[] = []

@@ -1,10 +1,14 @@
 import type { RecordCodec } from '../domain/codec/codec.ts'
 import type { RecordSchema } from '../domain/codec/record-schema.ts'
+import type { Gates } from '../domain/gates.ts'
 import type { KeyPart } from '../domain/snapshot.ts'
+import type { TenantDocument } from '../domain/tenant-document.ts'
+import type { TenantState } from '../domain/tenant-state.ts'
+import type { Manifest } from './manifest.ts'
 
 /**
  * What publishing asks of the world: rows to publish, which `sources/` gives from files; a place for tables, which is
- * `redis/table-store.ts`; and the catalog.
+ * `redis/table-store.ts`, with leases beside it; and the catalog.
  */
 
 /**
@@ -80,20 +84,21 @@ export interface Bucket {
   readonly rows: readonly BucketRow[]
 }
 
-/** A publish under way, or one that died: what the catalog doesn't know of yet. */
-export interface Manifest {
-  readonly version: string
-  /** RFC 3339. */
-  readonly startedAt: string
-  readonly by: string
-  readonly source: readonly string[]
-  readonly rows: number
-  readonly buckets: number
+/** What one server of the store says of its memory. */
+export interface ServerMemory {
+  readonly usedBytes: number
+  /** Null where it has no limit. */
+  readonly maxBytes: number | null
+  /** What it does at the limit, e.g. `noeviction`. */
+  readonly evictionPolicy: string
 }
 
 export interface TableStore {
   putManifest(address: GenerationAddress, manifest: Manifest): Promise<void>
+  /** Writes `to` where exactly `from` stands; false: it doesn't. */
+  replaceManifest(address: GenerationAddress, from: Manifest, to: Manifest): Promise<boolean>
   removeManifest(address: GenerationAddress): Promise<void>
+  /** Throws FaultsError where what stands there is no manifest. */
   manifests(tenantId: string, modelId: string): Promise<ReadonlyMap<number, Manifest>>
   /** Writes whole buckets in one trip. */
   writeBuckets(address: GenerationAddress, token: string, buckets: readonly Bucket[]): Promise<void>
@@ -109,10 +114,46 @@ export interface TableStore {
     address: GenerationAddress,
     rows: readonly { readonly bucket: number; readonly rowKey: string }[],
   ): Promise<readonly (Uint8Array | null)[]>
-  removeBuckets(address: GenerationAddress, buckets: number): Promise<void>
+  /** All rows of these buckets in one trip; null where a bucket lacks the token. */
+  readBuckets(
+    address: GenerationAddress,
+    token: string,
+    numbers: readonly number[],
+  ): Promise<readonly (readonly PackedRow[] | null)[]>
+  /** Takes so many away in one trip, those that aren't there included. */
+  removeBuckets(address: GenerationAddress, first: number, count: number): Promise<void>
   /** Whether any generation was ever written there, and not removed. */
   exists(address: GenerationAddress): Promise<boolean>
+  /** What each of these buckets takes of memory; null where the server doesn't tell. */
+  bucketMemory(address: GenerationAddress, numbers: readonly number[]): Promise<readonly number[] | null>
+  /** Of every server that takes writes; null where one doesn't tell. */
+  serverMemory(): Promise<readonly ServerMemory[] | null>
+  /** Waits until replicas have what was written so far, for so long at most; `missing` don't have it then. */
+  replicated(timeoutMs: number): Promise<{ readonly replicas: number; readonly missing: number }>
 }
+
+/**
+ * Who has the right to do something, for as long as he keeps renewing it. Time is the store's own, so that no two
+ * machines' clocks are compared.
+ */
+export interface LeaseStore {
+  /** Null: it is `holder`'s now. Else whose it is. */
+  take(name: LeaseName, holder: string, leaseMs: number): Promise<string | null>
+  /** Also where it has lapsed and nobody took it since. False: it is another's. */
+  renew(name: LeaseName, holder: string, leaseMs: number): Promise<boolean>
+  release(name: LeaseName, holder: string): Promise<void>
+  holder(name: LeaseName): Promise<string | null>
+}
+
+/** One publish of a version at a time; one collector of a tenant at a time. */
+export type LeaseName =
+  | {
+      readonly lease: 'version'
+      readonly tenantId: string
+      readonly modelId: string
+      readonly versionId: string
+    }
+  | { readonly lease: 'collector'; readonly tenantId: string }
 
 /** What a publish needs to know of the version that it publishes. */
 export interface PublishTarget {
@@ -122,23 +163,33 @@ export interface PublishTarget {
   readonly key: readonly KeyPart[]
   readonly record: RecordSchema
   readonly codec: RecordCodec
+  readonly gates: Gates
 }
 
-/** What publishing asks of the catalog. */
+/** A tenant as the catalog has it. */
+export interface LiveTables {
+  readonly document: TenantDocument
+  readonly state: TenantState
+}
+
+export interface TablesChange {
+  readonly state: TenantState
+  /** For the history, one line each. */
+  readonly what: readonly string[]
+}
+
+/** What publishing asks of the catalog; who changes it and why is settled already. */
 export interface GenerationCatalog {
   /** The next number of the model's one counter. */
-  nextGeneration(target: PublishTarget): Promise<number>
-  /** Makes a loaded generation the active one; answers the catalog revision. */
-  activate(target: PublishTarget, loaded: LoadedGeneration): Promise<number>
-}
-
-export interface LoadedGeneration {
-  readonly generation: number
-  readonly token: string
-  readonly rows: number
-  /** Row keys and packed records, without what Redis adds. */
-  readonly bytes: number
-  readonly buckets: number
-  readonly recordRevision: number
-  readonly source: readonly string[]
+  nextGeneration(tenantId: string, modelId: string): Promise<number>
+  /** Throws OperationError where there is no such tenant. */
+  read(tenantId: string): Promise<LiveTables>
+  /**
+   * One change of the generations, planned anew each time somebody else's came between; null: there is nothing to change.
+   * Answers the catalog revision. What `plan` throws ends it.
+   */
+  change(
+    tenantId: string,
+    plan: (live: LiveTables) => TablesChange | null | Promise<TablesChange | null>,
+  ): Promise<number>
 }

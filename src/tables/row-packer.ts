@@ -6,6 +6,8 @@ import { limits } from '../domain/limits.ts'
 import { parameterFits, parameterRule } from '../domain/parameter.ts'
 import { joinRowKey, rowKeyFault, rowKeyValue, rowKeyValueFault } from '../domain/row-key.ts'
 import type { KeyPart } from '../domain/snapshot.ts'
+import type { TableStatistics } from '../domain/table-statistics.ts'
+import { createColumnStatistics } from './column-statistics.ts'
 import type { PublishTarget, RowBatch, SourceColumn, SourceValue } from './ports.ts'
 
 /** What keeps a row out of a table: the field at fault, what is wrong, what would fit. */
@@ -25,6 +27,8 @@ export interface RowPacker {
   begin(batch: RowBatch): void
   /** Packs a row of the batch, from 0. Null: `key` and `record` hold it. */
   pack(row: number): RowProblem | null
+  /** Of all rows that were packed. */
+  statistics(): TableStatistics
 }
 
 /** Looks the columns up once. Throws OperationError naming every column that is missing or has no place. */
@@ -41,6 +45,10 @@ export function compileRowPacker(
   const keyName = key.map((part) => part.column).join(' + ')
   const write = codec.columnsWriter(fields.map(({ name }) => name))
   const values: unknown[] = fields.map(() => null)
+  const statistics = createColumnStatistics(
+    schema,
+    fields.map(({ name }) => name),
+  )
   const keyText = new Uint8Array(limits.rowKeyBytesMax)
   const writer = new BitWriter(Math.min(codec.bytesMax, limits.listpackValueBytesMax))
   let source: readonly SourceColumn[] = []
@@ -95,6 +103,7 @@ export function compileRowPacker(
       }
       try {
         write(writer, values)
+        statistics.add(values)
         return null
       } catch (error) {
         writer.clear()
@@ -102,6 +111,7 @@ export function compileRowPacker(
         return { field: error.field, problem: error.problem }
       }
     },
+    statistics: statistics.finish,
   }
 }
 

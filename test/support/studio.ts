@@ -15,6 +15,7 @@ import {
 } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { FaultsError } from '../../src/domain/errors.ts'
+import { resolveGates } from '../../src/domain/gates.ts'
 import { checkTenantDocument } from '../../src/domain/tenant-document.ts'
 import { type DevelopmentKey, loadDevelopmentKey } from '../../src/jwt/development-key.ts'
 import { loadSettings } from '../../src/settings/load.ts'
@@ -108,10 +109,13 @@ export async function publishRows(
   const record = live?.state.models[modelId]?.record
   if (model === undefined || record === undefined) throw new Error(`no model ${tenantId}/${modelId}`)
   const key = model.key.map(compileKeyPart)
-  const target = { tenantId, modelId, versionId, key, record, codec: compileRecordSchema(record) }
+  const gates = resolveGates(model.gates)
+  const target = { tenantId, modelId, versionId, key, record, codec: compileRecordSchema(record), gates }
   return publish(
     {
       store: tools.tables,
+      leases: tools.leases,
+      memoryShareOf: tools.memoryShareOf,
       catalog: tools.generationCatalog({ who: 'tester', why: 'test' }),
       newToken: randomToken,
       now: () => new Date(),

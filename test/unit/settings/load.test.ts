@@ -38,6 +38,8 @@ describe('settings', () => {
       admin: { host: '127.0.0.1', port: 9090 },
       ops: { host: '0.0.0.0', port: 9091 },
       catalogPollMs: 2_000,
+      collectEveryMs: 600_000,
+      memoryShare: {},
       drainMs: 3_000,
       logLevel: 'info',
       secrets: {},
@@ -57,6 +59,7 @@ describe('settings', () => {
       RECGATE_OPS_PORT: '3',
       RECGATE_CATALOG_POLL_MS: '100',
       RECGATE_DRAIN_MS: '0',
+      RECGATE_COLLECT_EVERY_MS: '0',
       RECGATE_LOG_LEVEL: 'warn',
     }
     expect(Object.keys(environment).sort()).toEqual(Object.keys(settingsOfEnvironment).sort())
@@ -68,6 +71,8 @@ describe('settings', () => {
       adminToken: '0123456789abcdef',
       ops: { host: '10.0.0.2', port: 3 },
       catalogPollMs: 100,
+      collectEveryMs: 0,
+      memoryShare: {},
       drainMs: 0,
       logLevel: 'warn',
       secrets: {},
