@@ -23,7 +23,7 @@ export interface CollectionPlan {
   readonly redundant: readonly ManifestAt[]
 }
 
-export interface ForgottenGeneration {
+interface ForgottenGeneration {
   readonly modelId: string
   readonly generation: number
   readonly buckets: number

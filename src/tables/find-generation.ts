@@ -10,21 +10,15 @@ export function findModelState({ state, document }: LiveTables, modelId: string)
   throw new OperationError(`tenant ${document.tenant} has no model ${modelId}; it has ${known}`)
 }
 
-/** A generation that the catalog knows. Throws OperationError naming those that it does. */
-export function findGeneration(live: LiveTables, modelId: string, generation: number): GenerationState {
-  const { generations } = findModelState(live, modelId)
-  const found = generations[generation]
-  if (found !== undefined) return found
-  const known = Object.keys(generations).join(', ') || 'none'
-  throw new OperationError(
-    `model ${modelId} has no generation ${generation} that is loaded; it has ${known}. ` +
-      '`recgate tables list` shows those that are being loaded, too',
-  )
-}
-
-/** The same where its rows must be in Redis. */
+/** A generation whose rows are in Redis. Throws OperationError naming those that the catalog knows. */
 export function findTable(live: LiveTables, modelId: string, generation: number): GenerationState {
-  const entry = findGeneration(live, modelId, generation)
+  const { generations } = findModelState(live, modelId)
+  const entry = generations[generation]
+  if (entry === undefined)
+    throw new OperationError(
+      `model ${modelId} has no generation ${generation} that is loaded; it has ${Object.keys(generations).join(', ') || 'none'}. ` +
+        '`recgate tables list` shows those that are being loaded, too',
+    )
   if (entry.state !== 'collecting' && entry.state !== 'collected') return entry
   throw new OperationError(
     `generation ${generation} of ${modelId} is ${entry.state}: its rows are gone; publish them again`,

@@ -63,7 +63,7 @@ export interface PublishProgress {
  * `activated`: it is served. `unchanged`: the active generation has the same content, and stays. `refused`: it is loaded,
  * and what was served stays served.
  */
-export type PublishOutcome = 'activated' | 'unchanged' | 'refused'
+type PublishOutcome = 'activated' | 'unchanged' | 'refused'
 
 export interface PublishReport {
   readonly outcome: PublishOutcome

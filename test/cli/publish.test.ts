@@ -248,11 +248,9 @@ describe('what can not be published exits 1, says why, and leaves what is served
     })
     const before = await live()
     expect(before.keys.length).toBeGreaterThan(0)
-    const args: string[][] = []
-    for (const [, argsOf] of cases) args.push(await argsOf())
-    const results = await Promise.all(args.map((one) => publish(...one)))
-    for (const [index, [what, , ...messages]] of cases.entries()) {
-      const { exitCode, stdout, stderr } = results[index]!
+    // One after the other: a version is published by one at a time.
+    for (const [what, argsOf, ...messages] of cases) {
+      const { exitCode, stdout, stderr } = await publish(...(await argsOf()))
       expect({ what, exitCode, stdout }).toEqual({ what, exitCode: 1, stdout: '' })
       for (const message of messages) expect(stderr, what).toMatch(message)
       expect(stderr, what).not.toMatch(/\n {4}at /)
