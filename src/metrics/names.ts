@@ -30,6 +30,21 @@ export const metricNames = {
     help: 'Rows of the active generation, by version',
     labels: ['tenant', 'model', 'version'],
   },
+  tableBytes: {
+    name: 'recgate_table_bytes',
+    help: 'Row keys and packed records of the active generation, without what Redis adds, by version',
+    labels: ['tenant', 'model', 'version'],
+  },
+  tableAge: {
+    name: 'recgate_table_age_seconds',
+    help: 'Since the active generation was published, by version',
+    labels: ['tenant', 'model', 'version'],
+  },
+  tableAgeMax: {
+    name: 'recgate_table_max_age_seconds',
+    help: 'How old the active generation may become, where the document says so (maxAgeHours), by version',
+    labels: ['tenant', 'model', 'version'],
+  },
 } as const
 
 /** Upper bounds in seconds; the deadline's default, 50 ms, is one of them. */
