@@ -135,15 +135,7 @@ async function publishPacked(
   }
   const standing = await standingGeneration(services.store, target, model, contentHash)
   if (standing !== null) return settle(services, request, packed, standing)
-  const candidate = await load(services, request, packed, lease)
-  try {
-    return await settle(services, request, packed, candidate)
-  } catch (error) {
-    // Only a refusal is certain: after a broken connection the generation may be active, and must stay.
-    if (error instanceof OperationError || error instanceof FaultsError)
-      await clean(services.store, candidate.publication, error)
-    throw error
-  }
+  return settle(services, request, packed, await load(services, request, packed, lease))
 }
 
 interface Generation {
@@ -315,21 +307,35 @@ async function settle(
 ): Promise<PublishReport> {
   const { address, entry, publication } = candidate
   const { tenantId } = target
-  const failed = await judge(store, modelOf(await catalog.read(tenantId), target), target, packed, candidate)
-  const warnings = [...candidate.warnings, ...(await replicationWarnings(store))]
+  let failed: readonly GateFinding[] = []
   let quarantined = false
-  const catalogRevision = await catalog.change(tenantId, async (live) => {
-    const model = modelOf(live, target)
-    // After the catalog was read: whoever takes the generation away changes the catalog first.
-    await publication?.beat()
-    quarantined = isQuarantined(model, entry)
-    return settled(live, target, candidate, quarantined ? null : failed, now().toISOString())
-  })
-  const outcome = failed.length > 0 || quarantined ? 'refused' : 'activated'
-  // The catalog knows it: a manifest that stays behind doesn't make the publish a failed one.
-  if (publication !== null) await store.removeManifest(address).catch(() => undefined)
-  const described = reportOf(address.generation, entry, packed)
-  return { ...described, outcome, failedGates: failed, quarantined, warnings, catalogRevision }
+  /** A change was given to the catalog, whose answer isn't there. */
+  let isOpen = false
+  try {
+    const model = modelOf(await catalog.read(tenantId), target)
+    failed = await judge(store, model, target, packed, candidate)
+    const warnings = [...candidate.warnings, ...(await replicationWarnings(store))]
+    const catalogRevision = await catalog.change(tenantId, async (live) => {
+      isOpen = false
+      const latest = modelOf(live, target)
+      // After the catalog was read: whoever takes the generation away changes the catalog first.
+      await publication?.beat()
+      quarantined = isQuarantined(latest, entry)
+      const change = settled(live, target, candidate, quarantined ? null : failed, now().toISOString())
+      isOpen = change !== null
+      return change
+    })
+    const outcome = failed.length > 0 || quarantined ? 'refused' : 'activated'
+    // The catalog knows it: a manifest that stays behind doesn't make the publish a failed one.
+    if (publication !== null) await store.removeManifest(address).catch(() => undefined)
+    const described = reportOf(address.generation, entry, packed)
+    return { ...described, outcome, failedGates: failed, quarantined, warnings, catalogRevision }
+  } catch (error) {
+    // After a broken connection the generation may be active, and must stay; a refusal is certain.
+    const isCertain = !isOpen || error instanceof OperationError || error instanceof FaultsError
+    if (publication !== null && isCertain) await clean(store, publication, error as Error)
+    throw error
+  }
 }
 
 async function judge(

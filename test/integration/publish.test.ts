@@ -611,8 +611,17 @@ describe('a publish that goes wrong', () => {
   })
 
   test('in an activation that never arrived keeps its buckets and its manifest', async () => {
-    const lost = activating(() => Promise.reject(new Error('Command timed out')))
-    await failureOf(publishRows(lost, itemcf(), players(100)))
+    const generationCatalog: Tools['generationCatalog'] = (authorship) => {
+      const real = tools.generationCatalog(authorship)
+      return {
+        ...real,
+        async change(tenantId, plan) {
+          await plan(await real.read(tenantId))
+          throw new Error('Command timed out')
+        },
+      }
+    }
+    await failureOf(publishRows({ ...tools, generationCatalog }, itemcf(), players(100)))
     expect((await modelState()).generations).toEqual({})
     expect(await tableKeysThere()).toHaveLength(3)
   })
