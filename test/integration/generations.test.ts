@@ -12,13 +12,22 @@ import { tableKeys } from '../../src/redis/keys.ts'
 import { activate } from '../../src/tables/activate.ts'
 import { type CollectServices, collectTables, planTenantCollection } from '../../src/tables/collect.ts'
 import { diffTables } from '../../src/tables/diff.ts'
+import type { Manifest } from '../../src/tables/manifest.ts'
 import type { RowSource, TableStore } from '../../src/tables/ports.ts'
 import type { PublishReport } from '../../src/tables/publish.ts'
 import { rollBack } from '../../src/tables/roll-back.ts'
 import { showRow } from '../../src/tables/show-row.ts'
 import { rereadTable } from '../../src/tables/verify.ts'
 import { engines } from '../support/redis.ts'
-import { applyDocument, publishRows, rowsOf, testTools } from '../support/studio.ts'
+import {
+  applyDocument,
+  publishRows,
+  rowsOf,
+  startGateway,
+  testSettings,
+  testTools,
+} from '../support/studio.ts'
+import { until } from '../support/until.ts'
 
 /** The life of generations over a real store: what becomes of them, and what is served meanwhile. */
 
@@ -402,6 +411,38 @@ for (const engine of engines) {
         expect(next.collected).toMatchObject([{ generation: 1, why: 'its collection was cut off' }])
         expect(await states()).toEqual({ 1: 'collected', 2: 'previous', 3: 'active' })
         expect(await bucketsOf(1)).toBe(0)
+      })
+
+      test('is done by gateways, too, by the one that has the admin plane', async () => {
+        await publish(players(200, 1))
+        const manifest = {
+          ...(await generations())[1]!,
+          state: 'loading',
+          token: 'dead',
+          startedAt: '2026-08-01T12:00:00.000Z',
+          heartbeatAt: '2026-08-01T12:00:00.000Z',
+          problem: null,
+        }
+        const { publishedAt, activatedAt, lastActiveAt, quarantinedAt, collectedAt, findings, ...dead } =
+          manifest
+        const address = { tenantId: tenant, modelId: 'games', generation: 9 }
+        await tools.tables.putManifest(address, dead as Manifest)
+        await tools.tables.writeBuckets(address, 'dead', [{ number: 2, rows: [] }])
+        const settings = testSettings(redis.url, { RECGATE_COLLECT_EVERY_MS: '20' })
+        const { gateway } = await startGateway(settings)
+        try {
+          await until('it is collected', async () => (await states())[9] === 'collected')
+        } finally {
+          await gateway.stop()
+        }
+        expect(await bucketsOf(9)).toBe(0)
+        expect(await states()).toEqual({ 1: 'active', 9: 'collected' })
+        const [, begun] = await tools.catalog.history(tenant, 2)
+        expect(begun).toMatchObject({
+          who: 'recgate',
+          why: 'collection',
+          what: ['collects generation 9 of games/itemcf (200 rows): its publisher is gone'],
+        })
       })
 
       test('is one process’ work at a time', async () => {
