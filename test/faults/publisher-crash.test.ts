@@ -164,7 +164,7 @@ function points(names: readonly string[]): number[] {
   const chosen = new Set<number>()
   for (const [index, name] of names.entries())
     if (writes.has(name)) for (const at of [index, index + 1]) if (at > 0) chosen.add(at)
-  const stride = Math.ceil(names.length / 20)
+  const stride = Math.ceil(names.length / 30)
   for (let at = 1; at <= names.length; at += stride) chosen.add(at)
   return [...chosen].sort((a, b) => a - b)
 }
