@@ -95,6 +95,108 @@ tables
     await listTables(await settingsOf(config), { tenant, model, json })
   })
 
+tables
+  .command('activate')
+  .description('makes a generation that is in Redis the active one of its version')
+  .argument('<generation>', 'its number', wholeNumber)
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--model <id>', 'the model')
+  .option('--despite-gates', 'also one that failed its gates, or was rolled back from', false)
+  .option('--reason <text>', 'why, for the history')
+  .addOption(whoOption())
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText(
+    'after',
+    example(
+      "recgate tables activate 12 --tenant demo-studio --model games --despite-gates --reason 'half of the players left'",
+    ),
+  )
+  .action(async (generation: number, { config, tenant, model, despiteGates, reason, who, json }) => {
+    const { activateTable } = await import('./commands/tables-change.ts')
+    await activateTable(await settingsOf(config), generation, {
+      tenant,
+      model,
+      despiteGates,
+      reason,
+      who,
+      json,
+    })
+  })
+tables
+  .command('rollback')
+  .description('the version’s previous generation becomes active again, the bad one is quarantined')
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--model <id>', 'the model')
+  .requiredOption('--version <id>', 'the version')
+  .option('--reason <text>', 'why, for the history', 'rollback')
+  .addOption(whoOption())
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText(
+    'after',
+    example(
+      "recgate tables rollback --tenant demo-studio --model games --version itemcf --reason 'scores all 0'",
+    ),
+  )
+  .action(async ({ config, tenant, model, version, reason, who, json }) => {
+    const { rollbackTable } = await import('./commands/tables-change.ts')
+    await rollbackTable(await settingsOf(config), { tenant, model, version, reason, who, json })
+  })
+tables
+  .command('collect')
+  .description('takes away generations that nobody reads any more')
+  .option('--tenant <id>', 'only this studio’s')
+  .option('--dry-run', 'only show', false)
+  .addOption(whoOption())
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate tables collect --tenant demo-studio --dry-run'))
+  .action(async ({ config, tenant, dryRun, who, json }) => {
+    const { collectAll } = await import('./commands/tables-change.ts')
+    await collectAll(await settingsOf(config), { tenant, dryRun, who, json })
+  })
+tables
+  .command('verify')
+  .description('reads every row again, and compares counts and content with what was published')
+  .argument('[generation]', 'its number (default: all that are in Redis)', wholeNumber)
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--model <id>', 'the model')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate tables verify --tenant demo-studio --model games'))
+  .action(async (generation: number | undefined, { config, tenant, model, json }) => {
+    const { verifyTables } = await import('./commands/tables-read.ts')
+    await verifyTables(await settingsOf(config), generation, { tenant, model, json })
+  })
+tables
+  .command('diff')
+  .description('rows added, removed and changed between two generations, and the fields that changed most')
+  .argument('<before>', 'a generation’s number', wholeNumber)
+  .argument('<after>', 'another’s', wholeNumber)
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--model <id>', 'the model')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate tables diff 11 12 --tenant demo-studio --model games'))
+  .action(async (before: number, after: number, { config, tenant, model, json }) => {
+    const { diffGenerations } = await import('./commands/tables-read.ts')
+    await diffGenerations(await settingsOf(config), [before, after], { tenant, model, json })
+  })
+tables
+  .command('show')
+  .description('one row of a generation, as JSON')
+  .argument('<generation>', 'its number', wholeNumber)
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--model <id>', 'the model')
+  .requiredOption('--key <value...>', 'the row key’s values, in the model’s order')
+  .addOption(configOption())
+  .addHelpText('after', example('recgate tables show 12 --tenant demo-studio --model games --key 1000001'))
+  .action(async (generation: number, { config, tenant, model, key }) => {
+    const { showTableRow } = await import('./commands/tables-read.ts')
+    await showTableRow(await settingsOf(config), generation, { tenant, model, key })
+  })
+
 const catalog = program
   .command('catalog')
   .description('what is configured: one document a tenant')

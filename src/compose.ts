@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
-import { activateGeneration } from './catalog/change.ts'
+import { changeGenerations } from './catalog/change-generations.ts'
 import { describeEvent } from './catalog/describe-event.ts'
-import { readLiveTenant } from './catalog/live-tenant.ts'
+import { findLiveTenant, readLiveTenant } from './catalog/live-tenant.ts'
 import type { CatalogStore } from './catalog/ports.ts'
 import { type WatchedSnapshots, watchSnapshots } from './catalog/snapshots.ts'
 import { tableList } from './catalog/table-list.ts'
@@ -31,10 +31,12 @@ import {
   createRedisClient,
   createSubscriberClients,
   describeEngine,
+  type RedisClient,
   type RedisConnection,
   redisReady,
 } from './redis/client.ts'
 import { tableKeys } from './redis/keys.ts'
+import { createLeaseStore } from './redis/lease-store.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
@@ -42,7 +44,9 @@ import { readKeyAuthorities } from './settings/load.ts'
 import { resolveRedis } from './settings/redis-endpoint.ts'
 import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
-import type { GenerationCatalog, TableStore } from './tables/ports.ts'
+import { collectTables } from './tables/collect.ts'
+import { type CollectorEvent, startCollector } from './tables/collector.ts'
+import type { GenerationCatalog, LeaseStore, TableStore } from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
 
@@ -167,6 +171,10 @@ export function composeGateway(options: GatewayOptions): Gateway {
       }),
   }
   const started = options.planes.map((plane) => ({ plane, app: servers[plane]() }))
+  const collector =
+    options.planes.includes('admin') && settings.collectEveryMs > 0
+      ? composeCollector(settings, createRedisClient('tables', connectionOf('tables')), store, log)
+      : null
 
   return {
     snapshots,
@@ -200,7 +208,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
       // never ready got none.
       if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
       await Promise.all(started.map(({ app }) => app.close()))
-      const closed = snapshots.close()
+      const closed = Promise.all([snapshots.close(), collector?.close()])
       keySets.close()
       // They would wait for what a Redis that hangs still owes them.
       catalogClient.disconnect()
@@ -211,17 +219,70 @@ export function composeGateway(options: GatewayOptions): Gateway {
   }
 }
 
+/** Of all processes that may write, one at a time collects a tenant's tables. */
+function composeCollector(
+  settings: Settings,
+  client: RedisClient,
+  store: CatalogStore,
+  log: Logger,
+): { close(): Promise<void> } {
+  const services = {
+    store: createTableStore(client),
+    leases: createLeaseStore(client),
+    catalog: createGenerationCatalog(store, { who: 'recgate', why: 'collection' }),
+    newToken: randomToken,
+    now: () => new Date(),
+  }
+  const collector = startCollector({
+    tenants: async () => [...(await store.index()).keys()],
+    collect: (tenantId) => collectTables(services, tenantId, 'a gateway'),
+    everyMs: settings.collectEveryMs,
+    // A gateway's user may only read, where docs/redis.md's rules are followed.
+    isForbidden: ({ message }) => message.startsWith('NOPERM'),
+    report: (event) => logCollector(log, event),
+  })
+  return {
+    async close() {
+      await collector.close()
+      client.disconnect()
+    },
+  }
+}
+
+function logCollector(log: Logger, event: CollectorEvent): void {
+  switch (event.event) {
+    case 'collected': {
+      const { collected, forgotten } = event.collection
+      const tables = collected.map(({ modelId, generation, why }) => ({ model: modelId, generation, why }))
+      log.info({ tenant: event.tenantId, tables, forgotten }, 'tables collected')
+      break
+    }
+    case 'forbidden':
+      log.info(
+        { reason: event.error.message },
+        'this user may not collect tables; `recgate tables collect` does, under one that may',
+      )
+      break
+    case 'failed':
+      log.warn({ reason: event.error.message }, 'tables can not be collected; trying again')
+      break
+  }
+}
+
 /** What commands that publish or change the catalog work with. */
 export interface Tools {
   readonly catalog: CatalogStore
   readonly tables: TableStore
+  readonly leases: LeaseStore
+  /** The part of Redis' memory, 0 to 1, that a tenant's tables may take together. */
+  memoryShareOf(tenantId: string): number
   generationCatalog(authorship: { readonly who: string; readonly why: string }): GenerationCatalog
   close(): void
 }
 
 /** Every command that isn't a server. Throws OperationError where Redis can't be reached. */
 export async function composeTools(
-  settings: Pick<Settings, 'redis' | 'catalogRedis'>,
+  settings: Pick<Settings, 'redis' | 'catalogRedis' | 'memoryShare'>,
   log: Logger,
 ): Promise<Tools> {
   const connectionOf = createConnections(settings, log)
@@ -241,18 +302,28 @@ export async function composeTools(
   return {
     catalog,
     tables: createTableStore(tablesClient),
-    generationCatalog: ({ who, why }) => ({
-      async nextGeneration({ tenantId, modelId }) {
-        const state = (await readLiveTenant(catalog, tenantId))?.state.models[modelId]
-        return catalog.nextGeneration(tenantId, modelId, highestGeneration(state?.generations ?? {}))
-      },
-      activate: ({ tenantId, modelId, versionId }, { generation, ...loaded }) => {
-        const at = new Date().toISOString()
-        const entry = { ...loaded, source: [...loaded.source], version: versionId, publishedAt: at, by: who }
-        return activateGeneration(catalog, { tenantId, modelId, generation, entry }, { who, why, at })
-      },
-    }),
+    leases: createLeaseStore(tablesClient),
+    memoryShareOf: (tenantId) => new Map(Object.entries(settings.memoryShare)).get(tenantId) ?? 1,
+    generationCatalog: (authorship) => createGenerationCatalog(catalog, authorship),
     close,
+  }
+}
+
+function createGenerationCatalog(
+  store: CatalogStore,
+  authorship: { readonly who: string; readonly why: string },
+): GenerationCatalog {
+  return {
+    async nextGeneration(tenantId, modelId) {
+      const state = (await readLiveTenant(store, tenantId))?.state.models[modelId]
+      return store.nextGeneration(tenantId, modelId, highestGeneration(state?.generations ?? {}))
+    },
+    read: (tenantId) => findLiveTenant(store, tenantId),
+    change: (tenantId, plan) =>
+      changeGenerations(store, tenantId, async (live) => plan(live), {
+        ...authorship,
+        at: new Date().toISOString(),
+      }),
   }
 }
 

@@ -1,6 +1,6 @@
 import { FaultsError, OperationError } from '../domain/errors.ts'
+import { withTimesOfLeaving } from '../domain/generation-moves.ts'
 import type { TenantDocument } from '../domain/tenant-document.ts'
-import type { GenerationState, TenantState } from '../domain/tenant-state.ts'
 import { type LiveTenant, readLiveTenant } from './live-tenant.ts'
 import { type CatalogPlan, planDocument } from './plan.ts'
 import type { CatalogStore } from './ports.ts'
@@ -12,9 +12,6 @@ export interface Authorship {
   /** RFC 3339. */
   readonly at: string
 }
-
-/** Publishes of several versions of one tenant meet here; each try reads and plans anew. */
-const activationTriesMax = 20
 
 export interface PlannedDocument extends CatalogPlan {
   readonly document: TenantDocument
@@ -56,7 +53,7 @@ export async function makeChange(
   const outcome = await store.change({
     tenantId: document.tenant,
     expectedRevision: live?.revision ?? 0,
-    state: JSON.stringify(state),
+    state: JSON.stringify(withTimesOfLeaving(state, authorship.at)),
     configuration: { document: JSON.stringify(document), issuers },
     revisionAbove,
     history: { ...authorship, what },
@@ -67,57 +64,6 @@ export async function makeChange(
     `tenant ${document.tenant}: somebody changed it while this change was planned ` +
       `(revision ${live?.revision ?? 0} → ${outcome.revision}); nothing was written, plan it again`,
   )
-}
-
-export interface Activation {
-  readonly tenantId: string
-  readonly modelId: string
-  readonly generation: number
-  readonly entry: Omit<GenerationState, 'state' | 'activatedAt'>
-}
-
-/** Makes a loaded generation its version's active one, in one catalog change. Answers the new catalog revision. */
-export async function activateGeneration(
-  store: CatalogStore,
-  activation: Activation,
-  authorship: Authorship,
-): Promise<number> {
-  const { tenantId, modelId, generation, entry } = activation
-  for (let tries = 0; tries < activationTriesMax; tries++) {
-    const live = await readLiveTenant(store, tenantId)
-    const model = live?.document.models[modelId]
-    if (live === null || model === undefined || !model.versions.includes(entry.version))
-      throw new OperationError(
-        `${tenantId}/${modelId}/${entry.version} was deleted while it was being published; nothing was activated`,
-      )
-    const state = withActive(live.state, activation, authorship.at)
-    const what = [`activates generation ${generation} of ${modelId}/${entry.version} (${entry.rows} rows)`]
-    const outcome = await store.change({
-      tenantId,
-      expectedRevision: live.revision,
-      state: JSON.stringify(state),
-      configuration: null,
-      history: { ...authorship, what },
-    })
-    if (outcome.outcome === 'changed') return outcome.revision
-  }
-  throw new OperationError(
-    `${tenantId}/${modelId}: generation ${generation} is loaded, and couldn't be activated: ` +
-      `the catalog changed ${activationTriesMax} times meanwhile; publish again`,
-  )
-}
-
-function withActive(state: TenantState, activation: Activation, at: string): TenantState {
-  const { modelId, generation, entry } = activation
-  const model = state.models[modelId]
-  if (model === undefined) throw new Error(`model ${modelId} has a document and no state`)
-  const generations: Record<string, GenerationState> = {}
-  for (const [number, other] of Object.entries(model.generations)) {
-    const replaced = other.version === entry.version && other.state === 'active'
-    generations[number] = replaced ? { ...other, state: 'previous' } : other
-  }
-  generations[generation] = { ...entry, state: 'active', activatedAt: at }
-  return { ...state, models: { ...state.models, [modelId]: { ...model, generations } } }
 }
 
 function issuerTaken(document: TenantDocument, issuer: string): FaultsError {

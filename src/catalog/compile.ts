@@ -65,7 +65,10 @@ function compileModel(
   for (const id of model.versions) {
     const table = activeTable(tenantId, modelId, id, state, environment)
     const heads = compileAnswerHeads(modelId, id, model.maxAgeSeconds)
-    versions.set(id, { id, modelId, tenantId, table, heads })
+    const entry = activeGeneration(state, id)?.entry
+    const published = entry === undefined ? null : { at: new Date(entry.publishedAt), bytes: entry.bytes }
+    const tableAgeSecondsMax = ageSecondsMax(model.maxAgeHours, id)
+    versions.set(id, { id, modelId, tenantId, table, published, tableAgeSecondsMax, heads })
   }
   const versionOf = (id: string): CompiledVersion => {
     const version = versions.get(id)
@@ -93,6 +96,11 @@ function compileModel(
     slots: slotOwners(allocation).map(versionOf),
     overrides,
   }
+}
+
+function ageSecondsMax(hours: ModelDocument['maxAgeHours'], versionId: string): number | null {
+  const own = typeof hours === 'object' ? new Map(Object.entries(hours)).get(versionId) : hours
+  return own === undefined ? null : own * 3_600
 }
 
 function activeTable(

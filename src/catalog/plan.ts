@@ -223,7 +223,7 @@ function retireGenerations(
   return Object.fromEntries(
     Object.entries(generations).map(([generation, entry]) => [
       generation,
-      isGone(entry.version) ? { ...entry, state: 'previous' as const } : entry,
+      isGone(entry.version) && entry.state === 'active' ? { ...entry, state: 'previous' as const } : entry,
     ]),
   )
 }

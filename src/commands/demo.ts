@@ -107,6 +107,10 @@ async function publishSample(settings: Settings, directory: string): Promise<voi
     for (const { file, model, version, sql } of sampleTables) {
       const options = { tenant: sampleTenant, model, version, sql, maxBadRows: 0, who, why: 'demo' }
       const report = await publishWith(tools, [join(directory, file)], options)
+      if (report.outcome === 'refused')
+        throw new OperationError(
+          `${model}/${version}: this Redis has another table, and the sample's was not activated beside it`,
+        )
       print(`Published  ${model}/${version}: ${report.rows} rows, generation ${report.generation}`)
     }
   } finally {

@@ -5,8 +5,10 @@ import type { CatalogStore } from '../catalog/ports.ts'
 import { composeTools, randomToken, type Tools } from '../compose.ts'
 import { compileRecordSchema } from '../domain/codec/codec.ts'
 import { OperationError } from '../domain/errors.ts'
+import { resolveGates } from '../domain/gates.ts'
 import type { Settings } from '../settings/schema.ts'
 import { openRows } from '../sources/duckdb-source.ts'
+import { describeFinding } from '../tables/gates.ts'
 import { describeBadRow } from '../tables/pack-rows.ts'
 import type { PublishTarget } from '../tables/ports.ts'
 import { type PublishProgress, type PublishReport, publish } from '../tables/publish.ts'
@@ -34,8 +36,10 @@ export async function publishFiles(
   try {
     const report = await publishWith(tools, files, options)
     const seconds = (performance.now() - startedAt) / 1000
+    for (const warning of report.warnings) note(`warning: ${warning}`)
     if (options.json) printJson({ ...report, seconds })
     else describe(report, options, seconds)
+    if (report.outcome === 'refused') throw new OperationError(describeRefusal(report, options))
   } finally {
     tools.close()
   }
@@ -63,6 +67,8 @@ export async function publishWith(
     return await publish(
       {
         store: tools.tables,
+        leases: tools.leases,
+        memoryShareOf: tools.memoryShareOf,
         catalog: tools.generationCatalog({ who: by, why: options.why }),
         newToken: randomToken,
         now: () => new Date(),
@@ -97,6 +103,7 @@ async function publishTarget(
     key: document.key.map(compileKeyPart),
     record: state.record,
     codec: compileRecordSchema(state.record),
+    gates: resolveGates(document.gates),
   }
 }
 
@@ -130,8 +137,29 @@ function describe(report: PublishReport, { model, version }: PublishOptions, sec
     note(
       `${longRows} rows have a row key or record over 64 bytes, which costs Redis about 93 bytes a row instead of 39`,
     )
-  print(
-    `published generation ${generation} of ${model}/${version}: ${rows} rows, ${bytes} bytes in ${buckets} buckets, ` +
-      `${seconds.toFixed(1)} s; active since catalog revision ${catalogRevision}`,
+  if (report.outcome === 'unchanged')
+    print(
+      `unchanged: generation ${generation} of ${model}/${version} has the same ${rows} rows and stays active; ` +
+        `nothing was loaded, ${seconds.toFixed(1)} s`,
+    )
+  if (report.outcome === 'activated')
+    print(
+      `published generation ${generation} of ${model}/${version}: ${rows} rows, ${bytes} bytes in ${buckets} buckets, ` +
+        `${seconds.toFixed(1)} s; active since catalog revision ${catalogRevision}`,
+    )
+}
+
+/** Which gate, by how much, and what to do. */
+function describeRefusal(
+  { generation, failedGates, quarantined }: PublishReport,
+  { tenant, model, version }: PublishOptions,
+): string {
+  const reasons = failedGates.map(describeFinding)
+  if (quarantined) reasons.push('a generation with the same content was rolled back from')
+  return (
+    `generation ${generation} of ${model}/${version} is loaded and not active; what was served stays served:\n` +
+    `${reasons.map((reason) => `  ${reason}`).join('\n')}\n` +
+    'to look into it: recgate tables diff; to activate it all the same:\n' +
+    `  recgate tables activate ${generation} --tenant ${tenant} --model ${model} --despite-gates --reason '…'`
   )
 }

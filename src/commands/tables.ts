@@ -1,5 +1,5 @@
 import { findLiveModel, findLiveTenant } from '../catalog/live-tenant.ts'
-import { tableList } from '../catalog/table-list.ts'
+import { type ListedTable, tableList } from '../catalog/table-list.ts'
 import { composeTools } from '../compose.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createCommandLog, printJson, printTable } from './output.ts'
@@ -18,29 +18,27 @@ export async function listTables(
       for (const [generation, manifest] of await tools.tables.manifests(options.tenant, model)) {
         // The catalog knows it: a publish was cut off right after its activation.
         if (live.state.models[model]?.generations[generation] !== undefined) continue
-        const { version, rows, buckets, startedAt, by, source } = manifest
-        tables.push({
-          model,
-          version,
-          generation,
-          state: 'loading',
-          rows,
-          bytes: null,
-          buckets,
-          publishedAt: startedAt,
-          by,
-          source,
-        })
+        const { token: _, statistics: __, recordRevision: ___, startedAt, heartbeatAt, ...shown } = manifest
+        const times = { publishedAt: startedAt, heartbeatAt, activatedAt: null, lastActiveAt: null }
+        tables.push({ model, generation, ...shown, ...times, findings: [] })
       }
     const shown = tables.filter(({ model }) => options.model === undefined || model === options.model)
-    if (options.json) for (const table of shown) printJson(table)
-    else printTable(head, shown.map(cells))
+    const now = Date.now()
+    if (options.json)
+      for (const table of shown)
+        printJson({ ...table, ageSeconds: Math.round((now - Date.parse(table.publishedAt)) / 1000) })
+    else
+      printTable(
+        head,
+        shown.map((table) => cells(table, now)),
+      )
   } finally {
     tools.close()
   }
 }
 
-type Row = Omit<ReturnType<typeof tableList>[number], 'bytes'> & { readonly bytes: number | null }
+/** While it is being loaded also when its publisher was last heard of, and why it failed. */
+type Row = ListedTable & { readonly heartbeatAt?: string; readonly problem?: string | null }
 
 const head = [
   'MODEL',
@@ -49,13 +47,23 @@ const head = [
   'STATE',
   'ROWS',
   'BYTES',
+  'AGE',
   'PUBLISHED',
   'BY',
   'SOURCE',
 ] as const
 
-function cells(table: Row): string[] {
+function cells(table: Row, now: number): string[] {
   const { model, version, generation, state, rows, bytes, publishedAt, by, source } = table
-  const texts = [model, version, generation, state, rows, bytes ?? '', publishedAt, by, source.join(', ')]
+  const age = describeAge((now - Date.parse(publishedAt)) / 1000)
+  const texts = [model, version, generation, state, rows, bytes, age, publishedAt, by, source.join(', ')]
   return texts.map(String)
+}
+
+/** The greatest two units at most. */
+function describeAge(seconds: number): string {
+  const minutes = Math.max(0, Math.floor(seconds / 60))
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24]
+  if (days > 0) return `${days}d${hours}h`
+  return hours > 0 ? `${hours}h${minutes % 60}m` : `${minutes}m`
 }

@@ -28,8 +28,42 @@ export const limits = {
   rowsPerBucket: 80,
   /** Buckets written, or asked for, in one trip: some 16,000 rows. */
   bucketsPerTrip: 200,
+  /** Rows that one partition of a publish aims at. */
+  rowsPerPartition: 200_000,
+  /** Of the row key's hash: at most 1,024 partitions, and as many temporary files. */
+  partitionBitsMax: 10,
+  /** Packed rows of a publish in memory; what is more lies in temporary files. */
+  partitionBytesInMemoryMax: 100_663_296,
   /** Rows read back and compared after a publish. */
   rowsReadBackMax: 1_000,
+  /** A publisher that doesn't renew its hold on a version for so long has lost it; a collector its turn. */
+  leaseMs: 30_000,
+  leaseRenewMs: 5_000,
+  /** Before an activation, replicas are given so long to have what was written. */
+  replicasWaitMs: 10_000,
+  /** Gates compare with a previous generation of at least so many rows: the mean of ten says nothing. */
+  gateComparedRowsMin: 100,
+  /** Failed gates kept with a generation. */
+  gateFindingsMax: 16,
+  /** Values of an enum whose shares are kept, the commonest first. */
+  enumSharesMax: 32,
+  /** Buckets of the previous generation whose row keys are looked for in the new one: some 2,000. */
+  retainedKeysBucketsMax: 25,
+  /** Buckets that are written and measured before a table is loaded. */
+  preflightBucketsMax: 8,
+  /** Buckets looked at before an older generation becomes active again: a second's work, however large it is. */
+  bucketsCheckedMax: 2_000,
+  /** Requests that began before a change of the active generation, and gateways that hear of it late, still read the old one. */
+  collectAfterActiveMs: 600_000,
+  /** Generations that were refused or quarantined stay so long for whoever looks into them. */
+  refusedKeptMs: 259_200_000,
+  /** What is known of a generation stays so long after its rows are gone. */
+  collectedKeptMs: 604_800_000,
+  /** The same, by number: generations of a model. */
+  collectedKeptMax: 100,
+  tableAgeHoursMax: 8_760,
+  /** Pause between two `UNLINK`s of at most `bucketsPerTrip` keys, so that readers come between. */
+  unlinkPauseMs: 5,
   /** Bad rows that a report shows one by one. */
   badRowsShownMax: 20,
   recordFieldsMax: 128,

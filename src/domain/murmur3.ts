@@ -14,16 +14,21 @@ const encoder = new TextEncoder()
 export function murmur3(text: string, seed = 0): number {
   if (text.length * 3 > scratch.length) {
     const bytes = encoder.encode(text)
-    return hash(bytes, bytes.length, seed)
+    return hash(bytes, 0, bytes.length, seed)
   }
   // Into a kept buffer, since hashing happens twice a request. Measured on Node 24, hash included: 61 to 75 ns for 10
   // to 60 ASCII characters, where a loop over charCodeAt takes 49 (10), 112 (24) and 206 (60).
-  return hash(scratch, encoder.encodeInto(text, scratch).written, seed)
+  return hash(scratch, 0, encoder.encodeInto(text, scratch).written, seed)
 }
 
 /** Hashes bytes, as unsigned 32 bit; `seed` is taken modulo 2^32. */
 export function murmur3Bytes(bytes: Uint8Array, seed: number): number {
-  return hash(bytes, bytes.length, seed)
+  return hash(bytes, 0, bytes.length, seed)
+}
+
+/** Hashes the bytes from `start` up to `end`. */
+export function murmur3Range(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  return hash(bytes, start, end, seed)
 }
 
 /**
@@ -36,17 +41,18 @@ export function shareOf(hash: number, shares: number): number {
   return Math.floor(((hash >>> 16) * shares + low) / 0x1_0000)
 }
 
-function hash(bytes: Uint8Array, length: number, seed: number): number {
-  const tail = length & ~3
+function hash(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  const length = end - start
+  const tail = start + (length & ~3)
   let h = seed | 0
-  for (let i = 0; i < tail; i += 4) {
+  for (let i = start; i < tail; i += 4) {
     const block = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24)
     h ^= scramble(block)
     h = (h << 13) | (h >>> 19)
     h = (Math.imul(h, 5) + 0xe6546b64) | 0
   }
   let rest = 0
-  for (let i = length - 1; i >= tail; i--) rest = (rest << 8) | bytes[i]!
+  for (let i = end - 1; i >= tail; i--) rest = (rest << 8) | bytes[i]!
   h ^= scramble(rest) ^ length
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)

@@ -48,6 +48,11 @@ export function bucketOf(rowKey: string, buckets: number): number {
   return shareOf(murmur3(rowKey), buckets)
 }
 
+/** The same by the row key's hash. */
+export function bucketOfHash(hash: number, buckets: number): number {
+  return shareOf(hash, buckets)
+}
+
 /** How many buckets a table of so many rows gets; an empty one still gets one, to hold its token. */
 export function bucketCount(rows: number): number {
   return Math.max(1, Math.ceil(rows / limits.rowsPerBucket))

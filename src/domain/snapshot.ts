@@ -104,6 +104,14 @@ export interface CompiledVersion {
   readonly tenantId: string
   /** Null: nothing was ever activated; the ladder's cause is `no-table`. */
   readonly table: ActiveTable | null
+  /** What is told of the table to whoever watches it; null as `table` is. */
+  readonly published: {
+    readonly at: Date
+    /** Row keys and packed records, without what Redis adds. */
+    readonly bytes: number
+  } | null
+  /** How old the table may become before somebody should be told; null: no age is too old. */
+  readonly tableAgeSecondsMax: number | null
   readonly heads: AnswerHeads
 }
 

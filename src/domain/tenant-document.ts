@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CodecError, compileRecordSchema, type RecordCodec } from './codec/codec.ts'
 import { type RecordSchema, recordSchemaDocument, recordSchemaFaults } from './codec/record-schema.ts'
 import type { Fault } from './errors.ts'
+import { gatesDocument } from './gates.ts'
 import { idRule, isId } from './ids.ts'
 import { limits } from './limits.ts'
 import { rowKeyValueFault } from './row-key.ts'
@@ -115,6 +116,7 @@ const keyShape = {
   public: z.boolean().optional(),
   ignoredParameters: z.array(parameterName).max(limits.ignoredParametersMax).optional(),
 }
+const hours = z.number().positive().max(limits.tableAgeHoursMax)
 const versionShape = {
   versions: z.array(id).min(1, 'must name at least one version').max(limits.versionsPerModelMax),
   control: id,
@@ -130,6 +132,12 @@ const versionShape = {
         }),
     ),
   ).optional(),
+  /** Hours after which a table is too old: of every version, or of each. */
+  maxAgeHours: z
+    .union([hours, mapping(z.string(), hours)], {
+      error: 'must be a number of hours, or one for each version',
+    })
+    .optional(),
 }
 const defaultRecord = z.union([z.literal('none'), mapping(z.string(), z.unknown())], {
   error: 'must be a record, or none where an unknown row is to be answered 404',
@@ -137,6 +145,7 @@ const defaultRecord = z.union([z.literal('none'), mapping(z.string(), z.unknown(
 const model = z.strictObject({
   ...keyShape,
   ...versionShape,
+  gates: gatesDocument.optional(),
   record: z
     .unknown()
     .refine((value) => value !== undefined, { error: 'is missing; it must give the fields' }),
@@ -339,6 +348,10 @@ function versionFaults(parsed: VersionSection, path: string): Fault[] {
   for (const versionId of Object.keys(parsed.weights))
     if (!known.has(versionId))
       faults.push({ path: joinPath(path, 'weights', versionId), problem: unknown(versionId) })
+  if (typeof parsed.maxAgeHours === 'object')
+    for (const versionId of Object.keys(parsed.maxAgeHours))
+      if (!known.has(versionId))
+        faults.push({ path: joinPath(path, 'maxAgeHours', versionId), problem: unknown(versionId) })
   const weights = basisPointsOf(parsed.weights, joinPath(path, 'weights'))
   if ('faults' in weights) faults.push(...weights.faults)
   faults.push(...overrideFaults(parsed, known, joinPath(path, 'overrides'), unknown))

@@ -1,29 +1,51 @@
 import { z } from 'zod'
 import { type Allocation, allocationDocument } from './allocation.ts'
 import { type RecordSchema, recordSchemaDocument } from './codec/record-schema.ts'
+import { gateFinding } from './gates.ts'
+import { catalogStates } from './generation-states.ts'
 import { limits } from './limits.ts'
+import { tableStatistics } from './table-statistics.ts'
 
 /**
  * What only machines write of a tenant: salts, allocations with their histories, generations. It stands beside the
  * tenant's document in the catalog, under the same revision; no person edits it and no restore resets it.
  */
 
-const generationState = z.strictObject({
+/** What a publish knows of its generation before the first bucket is written, since all rows are packed first. */
+export const packedGeneration = z.strictObject({
   version: z.string(),
-  state: z.enum(['active', 'previous']),
-  /** Stands in every bucket's empty field. */
+  /** Stands in every bucket's empty field; the publish's fencing token, too. */
   token: z.string(),
+  /** The same for the same rows in whatever order. */
+  contentHash: z.string(),
   rows: z.int(),
   /** Row keys and packed records, without what Redis adds. */
   bytes: z.int(),
+  /** What Redis takes for it: measured on a sample, or else an estimate. */
+  memoryBytes: z.int(),
   buckets: z.int().min(1),
   recordRevision: z.int().min(1).max(limits.recordRevisionMax),
-  /** RFC 3339. */
-  publishedAt: z.string(),
-  activatedAt: z.string(),
   by: z.string(),
   /** The files that it was made from, as the publisher named them. */
   source: z.array(z.string()),
+  statistics: tableStatistics,
+})
+
+/** RFC 3339. */
+const instant = z.string()
+
+const generationState = packedGeneration.extend({
+  state: z.enum(catalogStates),
+  publishedAt: instant,
+  /** When it became active for the first time. */
+  activatedAt: instant.nullable(),
+  /** When it ceased to be active; null while it is, and where it never was. */
+  lastActiveAt: instant.nullable(),
+  /** When it was rolled back from; no machine activates its content again. */
+  quarantinedAt: instant.nullable(),
+  collectedAt: instant.nullable(),
+  /** The gates that it failed. */
+  findings: z.array(gateFinding).max(limits.gateFindingsMax),
 })
 
 const modelState = z.strictObject({
@@ -43,6 +65,7 @@ export const tenantState = z.strictObject({
   retiredModels: z.array(z.string()),
 })
 
+export type PackedGeneration = z.infer<typeof packedGeneration>
 export type GenerationState = z.infer<typeof generationState>
 export interface ModelState {
   readonly salt: string

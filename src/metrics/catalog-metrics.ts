@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { WatchedSnapshots } from '../catalog/snapshots.ts'
 import { problems } from '../catalog/troubles.ts'
+import type { CompiledVersion } from '../domain/snapshot.ts'
 import { metricNames } from './names.ts'
 
 /** What is configured and published, as the served snapshot has it; read when somebody scrapes. */
@@ -8,7 +9,7 @@ export function registerCatalogMetrics(
   registry: Registry,
   { current, status }: Pick<WatchedSnapshots, 'current' | 'status'>,
 ): void {
-  const { catalogRevision, catalogBroken, catalogTenants, catalogReadAge, tableRows } = metricNames
+  const { catalogRevision, catalogBroken, catalogTenants, catalogReadAge } = metricNames
   new Gauge({
     ...described(catalogRevision),
     registers: [registry],
@@ -41,17 +42,30 @@ export function registerCatalogMetrics(
       this.set(status().readAgeSeconds)
     },
   })
-  new Gauge({
-    ...described(tableRows),
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const tenant of current()?.tenants.values() ?? [])
-        for (const model of tenant.models.values())
-          for (const { id, table } of model.versions.values())
-            if (table !== null) this.set({ tenant: tenant.id, model: model.id, version: id }, table.rows)
-    },
-  })
+  const ofVersions = (
+    metric: (typeof metricNames)['tableRows' | 'tableBytes' | 'tableAge' | 'tableAgeMax'],
+    figureOf: (version: CompiledVersion) => number | null,
+  ) =>
+    new Gauge({
+      ...described(metric),
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const tenant of current()?.tenants.values() ?? [])
+          for (const model of tenant.models.values())
+            for (const version of model.versions.values()) {
+              const value = figureOf(version)
+              if (value !== null) this.set({ tenant: tenant.id, model: model.id, version: version.id }, value)
+            }
+      },
+    })
+  ofVersions(metricNames.tableRows, ({ table }) => table?.rows ?? null)
+  ofVersions(metricNames.tableBytes, ({ published }) => published?.bytes ?? null)
+  // A publisher's clock may be ahead of this one.
+  ofVersions(metricNames.tableAge, ({ published }) =>
+    published === null ? null : Math.max(0, (Date.now() - published.at.getTime()) / 1000),
+  )
+  ofVersions(metricNames.tableAgeMax, ({ tableAgeSecondsMax }) => tableAgeSecondsMax)
 }
 
 /** What is kept on disk for the next start. */

@@ -55,6 +55,21 @@ export const metricNames = {
     help: 'Rows of the active generation, by version',
     labels: ['tenant', 'model', 'version'],
   },
+  tableBytes: {
+    name: 'recgate_table_bytes',
+    help: 'Row keys and packed records of the active generation, without what Redis adds, by version',
+    labels: ['tenant', 'model', 'version'],
+  },
+  tableAge: {
+    name: 'recgate_table_age_seconds',
+    help: 'Since the active generation was published, by version',
+    labels: ['tenant', 'model', 'version'],
+  },
+  tableAgeMax: {
+    name: 'recgate_table_max_age_seconds',
+    help: 'How old the active generation may become, where the document says so (maxAgeHours), by version',
+    labels: ['tenant', 'model', 'version'],
+  },
   jwksAge: {
     name: 'recgate_jwks_age_seconds',
     help: "Since an issuer's keys were last fetched from its URL, or since they were needed where no fetch has succeeded",

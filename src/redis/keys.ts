@@ -10,6 +10,8 @@
  *     rg:{rg-catalog}:generations:TENANT    hash    model → last number given
  *     rg:{rg-catalog}:changes               channel of announcements; the message is the tenant
  *     rg:m:TENANT:MODEL                     hash    generation → manifest of a publish under way, or failed
+ *     rg:m:TENANT:MODEL:VERSION             string  who publishes the version; lapses
+ *     rg:m:TENANT::collector                string  who collects the tenant's tables; lapses
  *     rg:t:TENANT:MODEL:GENERATION:BUCKET   hash    row key → packed record, "" → the generation's token
  *
  * Catalog keys share the hash tag {rg-catalog}: one script changes them together, in Redis Cluster, too. What a
@@ -31,6 +33,10 @@ export const catalogKeys = {
 
 export const tableKeys = {
   manifests: (tenantId: string, modelId: string) => `rg:m:${tenantId}:${modelId}`,
+  versionLease: (tenantId: string, modelId: string, versionId: string) =>
+    `rg:m:${tenantId}:${modelId}:${versionId}`,
+  /** No model has an empty id. */
+  collectorLease: (tenantId: string) => `rg:m:${tenantId}::collector`,
   /** The bucket's number follows. */
   bucketPrefix: (tenantId: string, modelId: string, generation: number) =>
     `rg:t:${tenantId}:${modelId}:${generation}:`,

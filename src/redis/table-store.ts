@@ -1,7 +1,22 @@
-import { limits } from '../domain/limits.ts'
-import type { GenerationAddress, Manifest, TableStore } from '../tables/ports.ts'
+import { FaultsError } from '../domain/errors.ts'
+import { faultsOf } from '../domain/zod-faults.ts'
+import { type Manifest, manifestDocument, manifestText } from '../tables/manifest.ts'
+import type { GenerationAddress, TableStore } from '../tables/ports.ts'
+import { bucketCommand } from './bucket-command.ts'
 import type { RedisClient } from './client.ts'
 import { tableKeys } from './keys.ts'
+import { awaitReplicas, bucketMemory, memoryOf } from './server-state.ts'
+import { together } from './together.ts'
+
+/**
+ * Compares texts, so that Lua needn't know what they mean. KEYS: manifests. ARGV: generation, what must stand there,
+ * what shall
+ */
+const replaceScript = `
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+`
 
 /**
  * Tables as DESIGN lays them out: hashes of about 80 rows, whose field with the empty name holds the generation's
@@ -14,7 +29,13 @@ import { tableKeys } from './keys.ts'
 export function createTableStore(client: RedisClient): TableStore {
   return {
     async putManifest({ tenantId, modelId, generation }, manifest) {
-      await client.hset(tableKeys.manifests(tenantId, modelId), String(generation), JSON.stringify(manifest))
+      await client.hset(tableKeys.manifests(tenantId, modelId), String(generation), manifestText(manifest))
+    },
+
+    async replaceManifest({ tenantId, modelId, generation }, from, to) {
+      const texts = [manifestText(from), manifestText(to)]
+      const key = tableKeys.manifests(tenantId, modelId)
+      return (await client.eval(replaceScript, 1, key, generation, ...texts)) === 1
     },
 
     async removeManifest({ tenantId, modelId, generation }) {
@@ -22,18 +43,18 @@ export function createTableStore(client: RedisClient): TableStore {
     },
 
     async manifests(tenantId, modelId) {
-      const entries = await client.hgetall(tableKeys.manifests(tenantId, modelId))
+      const key = tableKeys.manifests(tenantId, modelId)
+      const entries = await client.hgetall(key)
       return new Map(
-        Object.entries(entries).map(([number, text]) => [Number(number), JSON.parse(text) as Manifest]),
+        Object.entries(entries).map(([number, text]) => [Number(number), parseManifest(text, key, number)]),
       )
     },
 
     async writeBuckets(address, token, buckets) {
       await together(
         buckets.map(({ number, rows }) => {
-          const fields: (string | Buffer)[] = ['', token]
-          for (const { rowKey, packed } of rows) fields.push(rowKey, asBuffer(packed))
-          return client.hset(bucketKey(address, number), ...fields)
+          const command = bucketCommand(bucketKey(address, number), token, rows)
+          return client.sendCommand(command) as Promise<unknown>
         }),
       )
     },
@@ -51,18 +72,57 @@ export function createTableStore(client: RedisClient): TableStore {
       return together(rows.map(({ bucket, rowKey }) => client.hgetBuffer(bucketKey(address, bucket), rowKey)))
     },
 
+    async readBuckets(address, token, numbers) {
+      // As a list: what ioredis makes of HGETALL is an object, which knows no key "__proto__".
+      const found = await together(
+        numbers.map(
+          (number) => client.callBuffer('HGETALL', bucketKey(address, number)) as Promise<Buffer[]>,
+        ),
+      )
+      return found.map((fields) => {
+        const isThere = fields.some((field, index) => index % 2 === 0 && field.length === 0)
+        if (!isThere) return null
+        const rows = []
+        for (let index = 0; index < fields.length; index += 2) {
+          const [key, packed] = [fields[index]!, fields[index + 1]!]
+          if (key.length > 0) rows.push({ rowKey: key.toString('utf8'), packed })
+          else if (packed.toString('utf8') !== token) return null
+        }
+        return rows
+      })
+    },
+
     async exists(address) {
       // Every generation has this bucket, also one without rows.
       return (await client.exists(bucketKey(address, 0))) === 1
     },
 
-    async removeBuckets(address, buckets) {
-      for (let first = 0; first < buckets; first += limits.bucketsPerTrip) {
-        const count = Math.min(limits.bucketsPerTrip, buckets - first)
-        await together(bucketKeys(address, first, count).map((key) => client.unlink(key)))
-      }
+    async removeBuckets(address, first, count) {
+      await together(bucketKeys(address, first, count).map((key) => client.unlink(key)))
     },
+
+    bucketMemory: (address, numbers) =>
+      bucketMemory(
+        client,
+        numbers.map((number) => bucketKey(address, number)),
+      ),
+    serverMemory: () => memoryOf(client),
+    replicated: (timeoutMs) => awaitReplicas(client, timeoutMs),
   }
+}
+
+/** Throws FaultsError: what lies in the store is as untrusted as a file, since hands can reach it. */
+function parseManifest(text: string, key: string, number: string): Manifest {
+  const subject = `manifest of generation ${number} (${key})`
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new FaultsError(subject, [{ path: '', problem: `is not JSON: ${(error as Error).message}` }])
+  }
+  const parsed = manifestDocument.safeParse(value)
+  if (!parsed.success) throw new FaultsError(subject, faultsOf(parsed.error))
+  return parsed.data
 }
 
 function bucketKey({ tenantId, modelId, generation }: GenerationAddress, bucket: number): string {
@@ -71,20 +131,4 @@ function bucketKey({ tenantId, modelId, generation }: GenerationAddress, bucket:
 
 function bucketKeys(address: GenerationAddress, first: number, count: number): string[] {
   return Array.from({ length: count }, (_, index) => bucketKey(address, first + index))
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-/**
- * All replies, once the last one is there: where one command failed, none of the others may still write. The first error
- * is thrown without its command's arguments.
- */
-async function together<T>(commands: readonly Promise<T>[]): Promise<T[]> {
-  const outcomes = await Promise.allSettled(commands)
-  return outcomes.map((outcome) => {
-    if (outcome.status === 'rejected') throw new Error((outcome.reason as Error).message)
-    return outcome.value
-  })
 }

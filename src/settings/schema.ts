@@ -109,6 +109,10 @@ export const settingsSchema = z.strictObject({
   stateDir: z.string().min(1).optional(),
   /** From SIGTERM on, requests are still answered for so long, each with `Connection: close`. */
   drainMs: z.int().min(0).max(60_000).default(3_000),
+  /** How often the process of the admin plane takes away tables that nobody reads any more; ±25 %. 0: never. */
+  collectEveryMs: z.int().min(0).max(86_400_000).default(600_000),
+  /** The part of Redis' `maxmemory` that a tenant's tables may take together; 1 for those that aren't named. */
+  memoryShare: z.record(z.string(), z.number().positive().max(1)).default({}),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** What a document's `secretRef` may name. */
   secrets: z.record(z.string(), secret).default({}),
@@ -158,6 +162,7 @@ export const settingsOfEnvironment = {
   RECGATE_CATALOG_POLL_MS: { path: ['catalogPollMs'], type: 'number' },
   RECGATE_STATE_DIR: { path: ['stateDir'], type: 'text' },
   RECGATE_DRAIN_MS: { path: ['drainMs'], type: 'number' },
+  RECGATE_COLLECT_EVERY_MS: { path: ['collectEveryMs'], type: 'number' },
   RECGATE_LOG_LEVEL: { path: ['logLevel'], type: 'text' },
   RECGATE_JWKS_PRIVATE_HOSTS: { path: ['jwksPrivateHosts'], type: 'list' },
   RECGATE_JWKS_CA_FILE: { path: ['jwksCaFile'], type: 'text' },

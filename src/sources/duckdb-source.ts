@@ -7,13 +7,13 @@ import {
   StatementType,
 } from '@duckdb/node-api'
 import { OperationError } from '../domain/errors.ts'
-import type { RowBatch, RowSource, SourceRow, SourceValue } from '../tables/ports.ts'
+import type { RowBatch, RowSource } from '../tables/ports.ts'
 import { fileReason, queryReason } from './duckdb-reason.ts'
 import { formatOf } from './format.ts'
 import { requireIntactFile } from './intact.ts'
 import { countRows, inspect, type Scan } from './scan.ts'
 import { openSealedDuckDb, type SealedDuckDb } from './sealed-duckdb.ts'
-import { compileReader, type VectorReader } from './values.ts'
+import { type ColumnReader, compileColumn } from './values.ts'
 
 export interface OpenRowsOptions {
   /** One SELECT over the view `input`, which holds the rows of all files, columns matched by name. */
@@ -66,7 +66,7 @@ interface Read {
   /** What stands after FROM. */
   readonly from: string
   readonly columns: readonly string[]
-  readonly readers: readonly VectorReader[]
+  readonly readers: readonly ColumnReader[]
   readonly rowCount: number
 }
 
@@ -164,9 +164,9 @@ async function prepareSelect(connection: DuckDBConnection, sql: string): Promise
   return prepared
 }
 
-function compileReaders(prepared: DuckDBPreparedStatement, file: string): readonly VectorReader[] {
+function compileReaders(prepared: DuckDBPreparedStatement, file: string): readonly ColumnReader[] {
   return Array.from({ length: prepared.columnCount }, (_, index) =>
-    compileReader(prepared.columnType(index), `${file}: column "${prepared.columnName(index)}"`),
+    compileColumn(prepared.columnType(index), `${file}: column "${prepared.columnName(index)}"`),
   )
 }
 
@@ -188,8 +188,10 @@ async function* batchesOf(duckDb: SealedDuckDb, read: Read): AsyncGenerator<RowB
   try {
     let rowsRead = 0
     for await (const chunk of chunksOf(connection, read)) {
-      yield { file: read.file, firstRow: rowsRead + 1, rows: rowsOf(chunk, read.readers) }
-      rowsRead += chunk.rowCount
+      const { rowCount } = chunk
+      const columns = read.readers.map((readColumn, index) => readColumn(chunk.getColumnVector(index)))
+      yield { file: read.file, firstRow: rowsRead + 1, rowCount, columns }
+      rowsRead += rowCount
     }
     // A stream that fails ends as if it were exhausted: duckdb_fetch_chunk gives NULL for both, and the Node binding
     // hides duckdb_result_error (the same trap in Rust: https://github.com/duckdb/duckdb-rs/pull/832).
@@ -239,16 +241,4 @@ async function* chunksOf(
   } finally {
     await next.catch(() => {})
   }
-}
-
-function rowsOf(chunk: DuckDBDataChunk, readers: readonly VectorReader[]): readonly SourceRow[] {
-  const count = chunk.rowCount
-  const columns = readers.map((read, index) => read(chunk.getColumnVector(index), 0, count))
-  const rows: SourceRow[] = []
-  for (let row = 0; row < count; row++) {
-    const values: SourceValue[] = []
-    for (const column of columns) values.push(column[row] as SourceValue)
-    rows.push(values)
-  }
-  return rows
 }

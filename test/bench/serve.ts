@@ -8,6 +8,7 @@ import { note, print, printTable } from '../../src/commands/output.ts'
 import { loadDevelopmentKey, signDevelopmentToken } from '../../src/jwt/development-key.ts'
 import { applyDocument, publishRows, rowsOf, testTools } from '../support/studio.ts'
 import { type Load, runLoad, writeLoadScript } from './load.ts'
+import { median, range } from './statistics.ts'
 
 /**
  * `npm run bench`: the gateway, packed and as JSON, against an empty Fastify route that gets the same requests.
@@ -171,14 +172,4 @@ async function report(samples: ReadonlyMap<string, readonly Sample[]>): Promise<
       `${repetitions} repetitions of ${seconds} s, ${connections} connections, ${players} players; medians, (range)`,
   )
   printTable(['TARGET', 'REQUESTS/S', 'OF EMPTY', 'CPU µs', 'OF EMPTY BY CPU', 'P99 ms'], rows)
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-function range(values: readonly number[]): string {
-  return `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)})`
 }

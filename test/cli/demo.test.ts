@@ -163,7 +163,7 @@ test('demo: engine, curl lines that work, busy ports, sample files, the end', as
     expect(check).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('tenant demo-studio') })
     expect(publish).toMatchObject({
       exitCode: 0,
-      stdout: expect.stringMatching(/^published generation 3 of games\/itemcf: 2880 rows/),
+      stdout: expect.stringMatching(/^unchanged: generation 2 of games\/itemcf has the same 2880 rows/),
     })
     expect(show).toMatchObject({ exitCode: 0, stdout: 'tenant demo-studio: nothing changes\n' })
 

@@ -5,7 +5,10 @@ import { limits } from '../../src/domain/limits.ts'
 import { type RedisClient, redisReady } from '../../src/redis/client.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { createTableStore } from '../../src/redis/table-store.ts'
-import type { Bucket, GenerationAddress, Manifest, PackedRow, TableStore } from '../../src/tables/ports.ts'
+import type { Manifest } from '../../src/tables/manifest.ts'
+import type { Bucket, GenerationAddress, PackedRow, TableStore } from '../../src/tables/ports.ts'
+import { removeTable } from '../../src/tables/remove-table.ts'
+import { bucketRows } from '../support/buckets.ts'
 import { engines } from '../support/redis.ts'
 import { keysOf, testClient } from '../support/redis-clients.ts'
 
@@ -19,16 +22,26 @@ function newAddress(): GenerationAddress {
 }
 
 function bucketOf(number: number, ...rows: readonly (readonly [string, ...number[]])[]): Bucket {
-  return { number, rows: rows.map(([rowKey, ...bytes]) => ({ rowKey, packed: Uint8Array.from(bytes) })) }
+  const packed = rows.map(([rowKey, ...bytes]) => ({ rowKey, packed: Uint8Array.from(bytes) }))
+  return { number, rows: bucketRows(packed) }
 }
 
 const manifest: Manifest = {
   version: 'itemcf',
-  startedAt: '2026-08-01T12:00:00.000Z',
+  state: 'loading',
+  token: 'token-of-it',
+  contentHash: 'content-of-it',
+  rows: 2,
+  bytes: 40,
+  memoryBytes: 200,
+  buckets: 1,
+  recordRevision: 1,
   by: 'tester',
   source: ['data/プレイヤー.parquet', 'a "b"\\.csv'],
-  rows: 2,
-  buckets: 1,
+  statistics: { means: { score: 0.1 + 0.2 }, shares: { segment: [['__proto__', 0.5]] } },
+  startedAt: '2026-08-01T12:00:00.000Z',
+  heartbeatAt: '2026-08-01T12:00:00.000Z',
+  problem: null,
 }
 
 for (const engine of engines) {
@@ -100,14 +113,14 @@ for (const engine of engines) {
             Array.from({ length: buckets }, (_, number) => bucketOf(number, [`row-${number}`, 1])),
           )
         expect(await store.exists(removed)).toBe(true)
-        await store.removeBuckets(removed, buckets)
+        await removeTable(store, removed, buckets)
         expect(await keysAt(removed)).toEqual([])
         expect(await store.exists(removed)).toBe(false)
         for (const address of kept) expect(await keysAt(address)).toHaveLength(buckets)
         // Once more, and of nothing: both are what a collector does after it died half way.
-        await store.removeBuckets(removed, buckets)
-        await store.removeBuckets(newAddress(), 3)
-        for (const address of kept) await store.removeBuckets(address, buckets)
+        await removeTable(store, removed, buckets)
+        await store.removeBuckets(newAddress(), 0, 3)
+        for (const address of kept) await removeTable(store, address, buckets)
       })
 
       test('a fault of Redis rejects, without the arguments of the command', async () => {
@@ -137,7 +150,7 @@ for (const engine of engines) {
           new Uint8Array(randomBytes(16_384)),
         ]
         const rows: PackedRow[] = records.map((packed, index) => ({ rowKey: `row-${index}`, packed }))
-        await store.writeBuckets(address, token, [{ number: 0, rows }])
+        await store.writeBuckets(address, token, [{ number: 0, rows: bucketRows(rows) }])
         const found = await store.readRows(
           address,
           rows.map(({ rowKey }) => ({ bucket: 0, rowKey })),
@@ -165,7 +178,7 @@ for (const engine of engines) {
           'x'.repeat(limits.rowKeyBytesMax),
         ]
         const rows = rowKeys.map((rowKey, index) => ({ rowKey, packed: Uint8Array.of(index) }))
-        await store.writeBuckets(address, token, [{ number: 0, rows }])
+        await store.writeBuckets(address, token, [{ number: 0, rows: bucketRows(rows) }])
         const asked = ['unknown', ...rowKeys, 'a\0b'].map((rowKey) => ({ bucket: 0, rowKey }))
         const found = await store.readRows(address, asked)
         expect(found.map((packed) => packed?.[0] ?? null)).toEqual([null, ...rowKeys.keys(), null])
@@ -183,6 +196,46 @@ for (const engine of engines) {
         ])
         expect(found.map((packed) => packed?.[0] ?? null)).toEqual([3, 2, null, null, 1])
         expect(await store.readRows(address, [])).toEqual([])
+      })
+
+      test('are read by whole buckets, with null for those that lack the token', async () => {
+        const address = newAddress()
+        await store.writeBuckets(address, token, [
+          bucketOf(0, ['__proto__', 1], ['プレイヤー', 0, 255]),
+          bucketOf(1),
+        ])
+        await store.writeBuckets(address, 'another-token', [bucketOf(2, ['a', 1])])
+        await client.hset(tableKeys.bucketPrefix('studio', 'games', address.generation) + 3, 'stray', 'x')
+        const [first, ...others] = await store.readBuckets(address, token, [0, 1, 2, 3, 4])
+        const rows = first!.map(({ rowKey, packed }) => [rowKey, [...packed]])
+        expect(new Map(rows as [string, number[]][])).toEqual(
+          new Map([
+            ['__proto__', [1]],
+            ['プレイヤー', [0, 255]],
+          ]),
+        )
+        expect(others).toEqual([[], null, null, null])
+      })
+    })
+
+    describe('what the server tells', () => {
+      test('of its memory and replicas, or null where it tells nothing', async () => {
+        const memory = await store.serverMemory()
+        const address = newAddress()
+        await store.writeBuckets(address, token, [bucketOf(0, ['a', 1])])
+        const buckets = await store.bucketMemory(address, [0, 1])
+        if (engine.name === 'real Redis') {
+          expect(memory).toEqual([
+            {
+              usedBytes: expect.any(Number),
+              maxBytes: null,
+              evictionPolicy: expect.stringMatching(/^[a-z-]+$/),
+            },
+          ])
+          expect(buckets).toEqual([expect.any(Number), 0])
+          expect(buckets![0]).toBeGreaterThan(50)
+        } else expect([memory, buckets]).toEqual([null, null])
+        expect(await store.replicated(100)).toEqual({ replicas: 0, missing: 0 })
       })
     })
 
@@ -207,6 +260,32 @@ for (const engine of engines) {
         expect([...(await manifests()).keys()]).toEqual([second.generation])
         expect([...(await store.manifests('studio', 'offers')).keys()]).toEqual([other.generation])
       })
+
+      test('are replaced only where exactly what is expected stands', async () => {
+        const address = newAddress()
+        const [first, second] = [manifest, { ...manifest, heartbeatAt: '2026-08-01T12:00:05.000Z' }]
+        expect(await store.replaceManifest(address, first, second)).toBe(false)
+        expect((await store.manifests('studio', 'games')).has(address.generation)).toBe(false)
+        await store.putManifest(address, first)
+        expect(await store.replaceManifest(address, second, first)).toBe(false)
+        expect(await store.replaceManifest(address, first, second)).toBe(true)
+        expect(await store.replaceManifest(address, first, second)).toBe(false)
+        // As a collector reads it, and takes it.
+        const read = (await store.manifests('studio', 'games')).get(address.generation)!
+        expect(read).toEqual(second)
+        expect(await store.replaceManifest(address, read, { ...read, state: 'collecting' })).toBe(true)
+        await store.removeManifest(address)
+      })
+
+      test('that are none are told with their place', async () => {
+        const address = { ...newAddress(), modelId: 'broken' }
+        await client.hset(tableKeys.manifests('studio', 'broken'), '7', '{"version": 5}')
+        await expect(store.manifests('studio', 'broken')).rejects.toThrow(
+          /manifest of generation 7 \(rg:m:studio:broken\): \d+ faults\n {2}version: must be text/,
+        )
+        await client.hset(tableKeys.manifests('studio', 'broken'), '7', '{')
+        await expect(store.manifests('studio', address.modelId)).rejects.toThrow(/is not JSON/)
+      })
     })
 
     // The in-process engine knows no encodings.
@@ -219,7 +298,7 @@ for (const engine of engines) {
 
       async function encodingOf(rows: readonly PackedRow[]): Promise<unknown> {
         const address = newAddress()
-        await store.writeBuckets(address, token, [{ number: 0, rows }])
+        await store.writeBuckets(address, token, [{ number: 0, rows: bucketRows(rows) }])
         return client.object('ENCODING', keyOf(address, 0))
       }
 

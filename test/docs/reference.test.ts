@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { gateDefaults } from '../../src/domain/gates.ts'
+import { generationStates } from '../../src/domain/generation-states.ts'
 import { causes, reasons } from '../../src/domain/reasons.ts'
 import { statusOf } from '../../src/http/problem.ts'
 import { metricNames } from '../../src/metrics/names.ts'
@@ -69,6 +71,21 @@ describe('docs/metrics.md', () => {
   test('explains every reason and cause', () => {
     for (const word of [...reasons, ...causes]) expect(page('metrics.md')).toContain(`\`${word}\``)
   })
+})
+
+test('docs/publishing.md has every state of a generation with those that may follow', () => {
+  const described = rows(page('publishing.md')).map(([state, next = '']) => [
+    state,
+    next.split(', ').filter(Boolean),
+  ])
+  expect(described).toEqual(Object.entries(generationStates).map(([state, next]) => [state, [...next]]))
+})
+
+test('docs/tenants.md has every gate with its default', () => {
+  const described = rows(page('tenants.md')).filter(([name = '']) => Object.hasOwn(gateDefaults, name))
+  expect(described.map(([name, value]) => [name, value])).toEqual(
+    Object.entries(gateDefaults).map(([name, value]) => [name, value === null ? '' : String(value)]),
+  )
 })
 
 describe('docs/commands.md', () => {

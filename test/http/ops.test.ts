@@ -1,8 +1,10 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readLiveTenant } from '../../src/catalog/live-tenant.ts'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
 import { limits } from '../../src/domain/limits.ts'
+import { activeGeneration } from '../../src/domain/tenant-state.ts'
 import { durationBuckets, metricNames } from '../../src/metrics/names.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { testRedis } from '../support/redis.ts'
@@ -49,7 +51,7 @@ function tenantDocument(maxAgeSeconds = 300) {
     issuers: [issuer.entry(), { ...issuer.entry(), issuer: 'https://by-url.example', jwks: unreachableKeys }],
     claims: { version: 'arm' },
     models: {
-      games: { ...gamesModel, maxAgeSeconds },
+      games: { ...gamesModel, maxAgeSeconds, maxAgeHours: { itemcf: 6 } },
       unpublished: model,
       damaged: model,
       garbled: model,
@@ -408,6 +410,21 @@ describe('/metrics', () => {
         [`${tenant},damaged,v1`]: 1,
         [`${tenant},garbled,v1`]: 1,
       })
+      const { entry } = activeGeneration(
+        (await readLiveTenant(tools.catalog, tenant))!.state.models['games']!,
+        'itemcf',
+      )!
+      expect(valuesOf(metrics, metricNames.tableBytes)).toMatchObject({
+        [`${tenant},games,itemcf`]: entry.bytes,
+      })
+      expect(valuesOf(metrics, metricNames.tableAgeMax)).toStrictEqual({
+        [`${tenant},games,itemcf`]: 6 * 3_600,
+      })
+      const ageOf = async () => valuesOf(await scrape(ops), metricNames.tableAge)[`${tenant},games,itemcf`]!
+      const seconds = (Date.now() - Date.parse(entry.publishedAt)) / 1_000
+      expect(await ageOf()).toBeGreaterThanOrEqual(seconds)
+      const age = await ageOf()
+      await until('the table has aged', async () => (await ageOf()) > age)
     })
   })
 

@@ -329,11 +329,12 @@ describe('ETag', () => {
     const generation = () => snapshot().models.get('games')!.versions.get('itemcf')!.table!.generation
     const { revision } = snapshot()
     const old = generation()
-    await publishGames()
+    // Without one other row: a table with the same content isn't published again.
+    await publishRows(tools, [tenant, 'games', 'itemcf'], gamesRows(players.slice(1, cold), salt))
     const applied = await applyDocument(tools, tenantDocument({ popular: 40, itemcf: 60 }))
     await until('the gateway has the republished tables', () => snapshot().revision === applied)
     expect(generation()).toBeGreaterThan(old)
-    expect(applied).toBeGreaterThan(revision + 1)
+    expect(applied).toBe(revision + 2)
     expect(await all()).toStrictEqual(before)
     const another = await startGateway(testSettings(redis.url))
     try {

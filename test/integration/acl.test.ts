@@ -138,6 +138,37 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     expect(await gameOf(other)).toBe('200 itemcf split 9')
   })
 
+  test('the publisher rolls back, reads back and collects its own studio’s tables, and no other’s', async () => {
+    const tables = (tenant: string, ...args: string[]) =>
+      runCli(['tables', ...args, '--tenant', tenant], { env: { RECGATE_REDIS_URL: urls.publisher() } })
+    const before = await gameOf(studio)
+    const back = await tables(studio, 'rollback', '--model', 'games', '--version', 'popular')
+    expect(back).toMatchObject({ exitCode: 0, stderr: '' })
+    await until('the rollback is served', async () => (await gameOf(studio)) !== before)
+    const [verified, dry] = await Promise.all([
+      tables(studio, 'verify', '--model', 'games'),
+      tables(studio, 'collect', '--dry-run'),
+    ])
+    expect([verified.exitCode, verified.stderr]).toEqual([0, ''])
+    expect(dry).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(await tables(studio, 'collect')).toMatchObject({ exitCode: 0, stderr: '' })
+    const refused = await tables(other, 'rollback', '--model', 'games', '--version', 'itemcf')
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^[^\n]*NOPERM[^\n]*\n$/) })
+    expect(await gameOf(other)).toBe('200 itemcf split 9')
+  })
+
+  test('a gateway that may only read collects nothing, and serves on', async () => {
+    const settings = testSettings(urls.gateway(), { RECGATE_COLLECT_EVERY_MS: '10' })
+    const collecting = await startGateway(settings)
+    const forbidden = async () =>
+      ((await hands.acl('LOG')) as unknown[][]).filter(
+        (entry) => entry.includes('recgate-gateway') && entry.includes('set'),
+      )
+    await until('it was forbidden', async () => (await forbidden()).length > 0)
+    expect(await gameOf(other)).toBe('200 itemcf split 9')
+    await collecting.gateway.stop()
+  })
+
   /** One command of each kind that writes, and of each that reads, on a key of whatever type. */
   const writes = (name: string): string[][] => [
     ['SET', name, 'x'],

@@ -5,6 +5,7 @@ import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { OperationError } from '../../src/domain/errors.ts'
+import { gateDefaults } from '../../src/domain/gates.ts'
 import { activeGeneration, type ModelState } from '../../src/domain/tenant-state.ts'
 import { redisReady } from '../../src/redis/client.ts'
 import { catalogKeys, tableKeys } from '../../src/redis/keys.ts'
@@ -28,6 +29,7 @@ const versions = {
   versions: ['popular', 'itemcf'],
   control: 'popular',
   weights: { popular: 50, itemcf: 50 },
+  gates: { maxBadRowShare: 1 },
 }
 
 function documentOf(tenant: string) {
@@ -146,14 +148,21 @@ describe('a publish', () => {
         version: 'itemcf',
         state: 'active',
         token: expect.stringMatching(/^[\w-]{16}$/),
+        contentHash: expect.stringMatching(/^[\w-]{22}$/),
         rows: 1_000,
         bytes: progress.bytes,
+        memoryBytes: progress.memoryBytes,
         buckets: 13,
         recordRevision: 1,
         publishedAt: expect.any(String),
         activatedAt: expect.any(String),
+        lastActiveAt: null,
+        quarantinedAt: null,
+        collectedAt: null,
         by: 'tester',
         source: ['memory'],
+        findings: [],
+        statistics: { means: { score: 499.5 }, shares: { segment: [['regular', 1]] } },
       },
     })
     expect(await tools.tables.manifests(tenant, 'games')).toEqual(new Map())
@@ -258,10 +267,13 @@ describe('a publish', () => {
       key: [{ source: 'claim', name: 'sub', column: 'player_id' }] as const,
       record: schema,
       codec: compileRecordSchema(schema),
+      gates: gateDefaults,
     }
     await publish(
       {
         store: tools.tables,
+        leases: tools.leases,
+        memoryShareOf: tools.memoryShareOf,
         catalog: tools.generationCatalog({ who: 'tester', why: 'test' }),
         newToken: () => 'token',
         now: () => new Date(),
@@ -476,12 +488,12 @@ describe('a publish that goes wrong', () => {
     return { ...tools, tables }
   }
 
-  /** The real catalog, whose `activate` is wrapped. */
+  /** The real catalog, whose change to `active` is wrapped. */
   function activating(wrap: (activate: () => Promise<number>) => Promise<number>): Tools {
     const generationCatalog: Tools['generationCatalog'] = (authorship) => {
       const real = tools.generationCatalog(authorship)
-      const activate: GenerationCatalog['activate'] = (...given) => wrap(() => real.activate(...given))
-      return { ...real, activate }
+      const change: GenerationCatalog['change'] = (...given) => wrap(() => real.change(...given))
+      return { ...real, change }
     }
     return { ...tools, generationCatalog }
   }
@@ -556,7 +568,8 @@ describe('a publish that goes wrong', () => {
     })
     const error = await failureOf(publishRows(failing, itemcf(), players(40_000)))
     expect(error.message).toBe('Redis is full')
-    expect(trips).toBe(2)
+    // One more was on its way already.
+    expect(trips).toBe(3)
     expect(await tableKeysThere()).toEqual([])
   })
 
@@ -571,14 +584,16 @@ describe('a publish that goes wrong', () => {
     expect([...(await tools.tables.manifests(tenant, 'games'))]).toEqual([
       [
         1,
-        {
+        expect.objectContaining({
           version: 'itemcf',
+          state: 'failed',
+          problem: expect.stringMatching(/the new generation is damaged/),
           startedAt: expect.any(String),
           by: 'tester',
           source: ['memory'],
           rows: 100,
           buckets: 2,
-        },
+        }),
       ],
     ])
   })
@@ -596,8 +611,17 @@ describe('a publish that goes wrong', () => {
   })
 
   test('in an activation that never arrived keeps its buckets and its manifest', async () => {
-    const lost = activating(() => Promise.reject(new Error('Command timed out')))
-    await failureOf(publishRows(lost, itemcf(), players(100)))
+    const generationCatalog: Tools['generationCatalog'] = (authorship) => {
+      const real = tools.generationCatalog(authorship)
+      return {
+        ...real,
+        async change(tenantId, plan) {
+          await plan(await real.read(tenantId))
+          throw new Error('Command timed out')
+        },
+      }
+    }
+    await failureOf(publishRows({ ...tools, generationCatalog }, itemcf(), players(100)))
     expect((await modelState()).generations).toEqual({})
     expect(await tableKeysThere()).toHaveLength(3)
   })
@@ -648,21 +672,27 @@ describe('publishes at once', () => {
     expect(await tools.tables.manifests(tenant, 'games')).toEqual(new Map())
   })
 
-  test('of one version leave exactly one active, whole, and every number is given once', async () => {
-    const count = 8
-    const reports = await Promise.all(
-      Array.from({ length: count }, (_, index) => publishRows(tools, itemcf(), players(300, index * 100))),
+  test('of one version: one wins, and the others are told whose it is', async () => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, index) => publishRows(tools, itemcf(), players(3_000, index * 10))),
     )
-    const numbers = reports.map(({ generation }) => generation).sort((a, b) => a - b)
-    expect(numbers).toEqual(Array.from({ length: count }, (_, index) => index + 1))
+    const won = outcomes.filter(({ status }) => status === 'fulfilled')
+    expect(won).toHaveLength(1)
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') {
+        expect(outcome.reason).toBeInstanceOf(OperationError)
+        expect(outcome.reason.message).toMatch(
+          /^games\/itemcf is being published already \(by tester, since 20.*\); nothing was read/,
+        )
+      }
     const { generations } = await modelState()
-    const active = Object.entries(generations).filter(([, { state }]) => state === 'active')
-    expect(active).toHaveLength(1)
-    // The last one to be activated.
-    const last = reports.reduce((a, b) => (a.catalogRevision > b.catalogRevision ? a : b))
-    expect(active[0]?.[0]).toBe(String(last.generation))
-    const { score } = (await served('player-0')) as { score: number }
-    expect(score).toBe(reports.indexOf(last) * 100)
+    expect(Object.values(generations).map(({ state }) => state)).toEqual(['active'])
+    expect(await served('player-0')).toEqual({
+      score: outcomes.indexOf(won[0]!) * 10,
+      segment: 'regular',
+    })
+    // Its hold ended with it.
+    expect(await publishRows(tools, itemcf(), players(3_000, 200))).toMatchObject({ outcome: 'activated' })
   })
 
   test('and changes of the document at once: nothing is lost', async () => {

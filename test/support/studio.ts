@@ -16,11 +16,12 @@ import {
 } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { FaultsError } from '../../src/domain/errors.ts'
+import { resolveGates } from '../../src/domain/gates.ts'
 import { checkTenantDocument } from '../../src/domain/tenant-document.ts'
 import { type DevelopmentKey, loadDevelopmentKey } from '../../src/jwt/development-key.ts'
 import { loadSettings } from '../../src/settings/load.ts'
 import type { Settings } from '../../src/settings/schema.ts'
-import type { RowSource, SourceValue } from '../../src/tables/ports.ts'
+import type { RowBatch, RowSource, SourceValue } from '../../src/tables/ports.ts'
 import { type PublishReport, publish } from '../../src/tables/publish.ts'
 
 /** Settings of a process on loopback with free ports. */
@@ -84,10 +85,17 @@ export function rowsOf(columns: readonly string[], rows: readonly (readonly Sour
     rowsExpected: rows.length,
     async *batches() {
       for (let first = 0; first < rows.length; first += 1_000)
-        yield { file: 'memory', firstRow: first + 1, rows: rows.slice(first, first + 1_000) }
+        yield batchOf(columns.length, rows.slice(first, first + 1_000), first + 1)
     },
     close: async () => undefined,
   }
+}
+
+function batchOf(columnCount: number, rows: readonly (readonly SourceValue[])[], firstRow: number): RowBatch {
+  const columns = Array.from({ length: columnCount }, (_, column) => ({
+    at: (row: number) => rows[row]?.[column] ?? null,
+  }))
+  return { file: 'memory', firstRow, rowCount: rows.length, columns }
 }
 
 /** Publishes rows to a version and activates them. */
@@ -102,10 +110,13 @@ export async function publishRows(
   const record = live?.state.models[modelId]?.record
   if (model === undefined || record === undefined) throw new Error(`no model ${tenantId}/${modelId}`)
   const key = model.key.map(compileKeyPart)
-  const target = { tenantId, modelId, versionId, key, record, codec: compileRecordSchema(record) }
+  const gates = resolveGates(model.gates)
+  const target = { tenantId, modelId, versionId, key, record, codec: compileRecordSchema(record), gates }
   return publish(
     {
       store: tools.tables,
+      leases: tools.leases,
+      memoryShareOf: tools.memoryShareOf,
       catalog: tools.generationCatalog({ who: 'tester', why: 'test' }),
       newToken: randomToken,
       now: () => new Date(),

@@ -4,6 +4,7 @@ import type { RedisClient } from '../../src/redis/client.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { createTableStore } from '../../src/redis/table-store.ts'
 import type { RecordReadResult } from '../../src/serving/ports.ts'
+import { bucketRows } from './buckets.ts'
 
 /** Tables for readers, and what readers answer. */
 
@@ -20,7 +21,7 @@ export async function writeTable(client: RedisClient, rows: Rows, buckets = 4): 
     token,
     Array.from({ length: buckets }, (_, number) => ({
       number,
-      rows: packed.filter(({ rowKey }) => bucketOf(rowKey, buckets) === number),
+      rows: bucketRows(packed.filter(({ rowKey }) => bucketOf(rowKey, buckets) === number)),
     })),
   )
   const bucketPrefix = tableKeys.bucketPrefix(address.tenantId, address.modelId, address.generation)

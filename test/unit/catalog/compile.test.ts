@@ -189,6 +189,22 @@ describe('a compiled version', () => {
       rows: 1_000,
       bucketPrefix: 'rg:t:studio:games:7:',
     })
-    expect(model.versions.get('itemcf')?.table).toBeNull()
+    expect(model.versions.get('popular')?.published).toEqual({
+      at: new Date('2026-01-01T00:00:00Z'),
+      bytes: 20_000,
+    })
+    expect(model.versions.get('itemcf')).toMatchObject({ table: null, published: null })
+  })
+
+  test.each([
+    ['is said for none', undefined, [null, null]],
+    ['is said for all', 24, [86_400, 86_400]],
+    ['is said for one', { itemcf: 0.5 }, [null, 1_800]],
+  ])('how old its tables may become %s', async (_, maxAgeHours, expected) => {
+    const model = await compiledGames(
+      liveStudio({ games: { ...games, ...(maxAgeHours && { maxAgeHours }) } }),
+    )
+    const ages = ['popular', 'itemcf'].map((id) => model.versions.get(id)?.tableAgeSecondsMax)
+    expect(ages).toEqual(expected)
   })
 })

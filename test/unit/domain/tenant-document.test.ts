@@ -828,3 +828,40 @@ function pathsOf(value: unknown, path: readonly (string | number)[] = []): (stri
     return [here, ...pathsOf(inner, here)]
   })
 }
+
+describe('gates and the age of tables', () => {
+  test('may stand in part, and are kept as they are written', () => {
+    const document = design()
+    document.models.games.gates = { minRows: 1_000, maxBytes: 5e9 }
+    document.models.games.maxAgeHours = { itemcf: 0.5 }
+    const checked = checkTenantDocument(document)
+    expect(checked.faults).toEqual([])
+    expect(checked.document?.models['games']).toMatchObject({
+      gates: { minRows: 1_000, maxBytes: 5e9 },
+      maxAgeHours: { itemcf: 0.5 },
+    })
+  })
+
+  test('have faults with their paths', () => {
+    const faults = faultsAfter((_, games) => {
+      games.gates = { minRetainedKeys: 50, maxEnumShareChange: '10 %', maxByte: 1 }
+      games.maxAgeHours = { popular: 24, als: 6 }
+    })
+    expect(faults.sort()).toEqual([
+      'models.games.gates.maxByte: is not a known field here',
+      'models.games.gates.maxEnumShareChange: must be a number, not text',
+      'models.games.gates.minRetainedKeys: must be 1 or less',
+      'models.games.maxAgeHours.als: "als" is not in versions (popular, itemcf)',
+    ])
+    expect(
+      faultsAfter((_, games) => {
+        games.maxAgeHours = 'a day'
+      }),
+    ).toEqual(['models.games.maxAgeHours: must be a number of hours, or one for each version'])
+    expect(
+      faultsAfter((_, games) => {
+        games.maxAgeHours = { popular: -1 }
+      }),
+    ).toEqual(['models.games.maxAgeHours.popular: must be above 0'])
+  })
+})

@@ -30,5 +30,6 @@ export function compiledModel(id: string, more: Partial<CompiledModel> = {}): Co
 }
 
 function compiledVersion(modelId: string, id: string): CompiledVersion {
-  return { id, modelId, tenantId: 'studio', table: null, heads: compileAnswerHeads(modelId, id, 300) }
+  const unpublished = { table: null, published: null, tableAgeSecondsMax: null }
+  return { id, modelId, tenantId: 'studio', ...unpublished, heads: compileAnswerHeads(modelId, id, 300) }
 }

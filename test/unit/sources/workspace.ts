@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance, quotedString } from '@duckdb/node-api'
 import { type OpenRowsOptions, openRows } from '../../../src/sources/duckdb-source.ts'
-import type { RowBatch, SourceRow } from '../../../src/tables/ports.ts'
+import type { RowBatch, SourceValue } from '../../../src/tables/ports.ts'
 
 /** A directory for one test file, with ways to put input files into it. */
 export interface Workspace {
@@ -41,8 +41,9 @@ export async function createWorkspace(): Promise<Workspace> {
 export interface ReadRows {
   readonly columns: readonly string[]
   readonly rowsExpected: number | null
-  readonly rows: readonly SourceRow[]
-  readonly batches: readonly RowBatch[]
+  /** Instants as RFC 3339 text, with milliseconds where there are any. */
+  readonly rows: readonly (readonly SourceValue[])[]
+  readonly batches: readonly Pick<RowBatch, 'file' | 'firstRow' | 'rowCount'>[]
 }
 
 /** Opens, reads all and closes. */
@@ -52,13 +53,25 @@ export async function readAll(
 ): Promise<ReadRows> {
   const source = await openRows(typeof files === 'string' ? [files] : files, options)
   try {
-    const batches: RowBatch[] = []
-    for await (const batch of source.batches()) batches.push(batch)
+    const batches: ReadRows['batches'][number][] = []
+    const rows: SourceValue[][] = []
+    for await (const { file, firstRow, rowCount, columns } of source.batches()) {
+      batches.push({ file, firstRow, rowCount })
+      // Kept at once: lists and dates are only good until the next.
+      for (let row = 0; row < rowCount; row++) rows.push(columns.map((column) => kept(column.at(row))))
+    }
     const { columns, rowsExpected } = source
-    return { columns, rowsExpected, rows: batches.flatMap(({ rows }) => rows), batches }
+    return { columns, rowsExpected, rows, batches }
   } finally {
     await source.close()
   }
+}
+
+function kept(value: SourceValue): SourceValue {
+  if (value instanceof Date) return value.toISOString().replace('.000Z', 'Z')
+  if (Array.isArray(value)) return value.map(kept)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, kept(inner)]))
 }
 
 /** The message of the OperationError that reading ends in. */
