@@ -1,7 +1,7 @@
 import { FaultsError, OperationError } from '../domain/errors.ts'
 import { withTimesOfLeaving } from '../domain/generation-moves.ts'
 import type { TenantDocument } from '../domain/tenant-document.ts'
-import { type LiveTenant, readLiveTenant } from './live-tenant.ts'
+import { type ChangeableTenant, readChangeableTenant } from './live-tenant.ts'
 import { type CatalogPlan, planDocument } from './plan.ts'
 import type { CatalogStore } from './ports.ts'
 
@@ -15,7 +15,7 @@ export interface Authorship {
 
 export interface PlannedDocument extends CatalogPlan {
   readonly document: TenantDocument
-  readonly live: LiveTenant | null
+  readonly live: ChangeableTenant | null
   readonly revisionAbove: number
 }
 
@@ -30,13 +30,15 @@ export async function planChange(
   newSalt: () => string,
   revisionAbove = 0,
 ): Promise<PlannedDocument> {
-  const live = await readLiveTenant(store, document.tenant)
+  const live = await readChangeableTenant(store, document.tenant)
   const plan = planDocument(live, document, newSalt)
   const issuers = document.issuers.map((entry) => entry.issuer)
   for (const [index, owner] of (await store.issuerOwners(issuers)).entries())
     if (owner !== null && owner !== document.tenant) throw issuerTaken(document, issuers[index] ?? '')
   if (plan.faults.length > 0) throw new FaultsError(`tenant ${document.tenant}`, plan.faults)
   const what = [...plan.what]
+  if (live !== null && what.length === 0 && JSON.stringify(plan.state) !== JSON.stringify(live.state))
+    what.push('~ state: completes what is missing')
   if (live !== null && live.revision <= revisionAbove)
     what.push(`~ catalog revision: ${live.revision} → above ${revisionAbove}`)
   return { ...plan, what, document, live, revisionAbove }

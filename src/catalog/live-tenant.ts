@@ -1,4 +1,5 @@
 import { FaultsError, OperationError } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
 import { checkTenantDocument, type ModelDocument, type TenantDocument } from '../domain/tenant-document.ts'
 import { type ModelState, type TenantState, tenantState } from '../domain/tenant-state.ts'
 import { faultsOf } from '../domain/zod-faults.ts'
@@ -15,6 +16,35 @@ export interface LiveTenant {
 export async function readLiveTenant(store: CatalogStore, tenantId: string): Promise<LiveTenant | null> {
   const stored = await store.read(tenantId)
   return stored === null ? null : parseStoredTenant(stored)
+}
+
+/** A tenant that is about to be changed; null in place of a document that can't be read, which a change replaces. */
+export interface ChangeableTenant extends Omit<LiveTenant, 'document'> {
+  readonly document: TenantDocument | null
+  /** Why the document can't be read. */
+  readonly documentFault: FaultsError | null
+}
+
+/**
+ * Null where the tenant doesn't exist. Throws FaultsError where its state can't be read: salts and allocations decide
+ * who gets which version, so that nothing may take their place unasked.
+ */
+export async function readChangeableTenant(
+  store: CatalogStore,
+  tenantId: string,
+): Promise<ChangeableTenant | null> {
+  const stored = await store.read(tenantId)
+  if (stored === null) return null
+  // What is no number was put there by hand; the store passes it.
+  const revision = Number.isSafeInteger(stored.revision) && stored.revision > 0 ? stored.revision : 0
+  const state = withoutOverflow(stored, () => parseState(stored))
+  try {
+    const document = withoutOverflow(stored, () => parseDocument(stored))
+    return { document, state, revision, documentFault: null }
+  } catch (error) {
+    if (!(error instanceof FaultsError)) throw error
+    return { document: null, state, revision, documentFault: error }
+  }
 }
 
 /** A tenant that must be there. Throws OperationError where it isn't. */
@@ -47,29 +77,51 @@ export async function findLiveModel(
 
 /** Throws FaultsError: what lies in the store is as untrusted as a file, since hands can reach it. */
 export function parseStoredTenant(stored: StoredTenant): LiveTenant {
-  const subject = `catalog, tenant ${stored.tenantId}, revision ${stored.revision}`
+  const { revision } = stored
+  return withoutOverflow(stored, () => ({
+    document: parseDocument(stored),
+    state: parseState(stored),
+    revision,
+  }))
+}
+
+/** What is nested thousands deep exhausts the stack of every checker that walks it. */
+function withoutOverflow<T>(stored: StoredTenant, parse: () => T): T {
   try {
-    return parseChecked(stored, subject)
+    return parse()
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    // What is nested thousands deep exhausts the stack of every checker that walks it.
-    throw new FaultsError(subject, [{ path: '', problem: `can't be read: ${error.message}` }])
+    throw new FaultsError(subjectOf(stored), [{ path: '', problem: `can't be read: ${error.message}` }])
   }
 }
 
-function parseChecked(stored: StoredTenant, subject: string): LiveTenant {
-  const checked = checkTenantDocument(parseJson(stored.document, `${subject}, document`))
-  if (checked.document === null) throw new FaultsError(`${subject}, document`, checked.faults)
-  if (checked.document.tenant !== stored.tenantId)
-    throw new FaultsError(subject, [
-      { path: 'tenant', problem: `must be "${stored.tenantId}", its place in the store` },
-    ])
-  const state = tenantState.safeParse(parseJson(stored.state, `${subject}, state`))
-  if (!state.success) throw new FaultsError(`${subject}, state`, faultsOf(state.error))
-  return { document: checked.document, state: state.data, revision: stored.revision }
+function subjectOf({ tenantId, revision }: StoredTenant): string {
+  return `catalog, tenant ${tenantId}, revision ${revision}`
 }
 
-function parseJson(text: string, subject: string): unknown {
+function parseDocument(stored: StoredTenant): TenantDocument {
+  const subject = `${subjectOf(stored)}, document`
+  const checked = checkTenantDocument(parseJson(stored.document, subject, limits.documentBytesMax))
+  if (checked.document === null) throw new FaultsError(subject, checked.faults)
+  if (checked.document.tenant !== stored.tenantId)
+    throw new FaultsError(subjectOf(stored), [
+      { path: 'tenant', problem: `must be "${stored.tenantId}", its place in the store` },
+    ])
+  return checked.document
+}
+
+function parseState(stored: StoredTenant): TenantState {
+  const subject = `${subjectOf(stored)}, state`
+  const state = tenantState.safeParse(parseJson(stored.state, subject, limits.stateBytesMax))
+  if (!state.success) throw new FaultsError(subject, faultsOf(state.error))
+  return state.data
+}
+
+function parseJson(text: string, subject: string, bytesMax: number): unknown {
+  if (text === '')
+    throw new FaultsError(subject, [
+      { path: '', problem: `is not there, or has more than ${bytesMax} bytes` },
+    ])
   try {
     return JSON.parse(text)
   } catch (error) {

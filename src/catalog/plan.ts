@@ -14,7 +14,7 @@ import {
 import { basisPointsOf } from '../domain/weights.ts'
 import { joinPath } from '../domain/zod-faults.ts'
 import { compileKeyPart } from './compile.ts'
-import type { LiveTenant } from './live-tenant.ts'
+import type { ChangeableTenant } from './live-tenant.ts'
 
 /** What a document would change, worked out against what is live, before anything is written. */
 export interface CatalogPlan {
@@ -27,12 +27,12 @@ export interface CatalogPlan {
 
 /** `newSalt` is asked once for every model that is created. */
 export function planDocument(
-  live: LiveTenant | null,
+  live: Pick<ChangeableTenant, 'document' | 'state'> | null,
   next: TenantDocument,
   newSalt: () => string,
 ): CatalogPlan {
   const faults: Fault[] = []
-  const what = describeDifference(live?.document ?? null, next)
+  const what = describeChange(live, next)
   // Without a prototype, which would answer for a model called "constructor".
   const models: Record<string, ModelState> = Object.assign(Object.create(null), live?.state.models)
   const retiredModels = new Set(live?.state.retiredModels)
@@ -44,7 +44,7 @@ export function planDocument(
     } else if (state === undefined) {
       models[modelId] = createModel(model, newSalt())
     } else {
-      const changed = changeModel(state, live?.document.models[modelId] ?? model, model, path)
+      const changed = changeModel(state, live?.document?.models[modelId] ?? model, model, path)
       faults.push(...changed.faults)
       what.push(...changed.what.map((line) => `${path}: ${line}`))
       models[modelId] = changed.state
@@ -58,9 +58,18 @@ export function planDocument(
   return { what, faults, state: { models, retiredModels: [...retiredModels] } }
 }
 
-function describeDifference(live: TenantDocument | null, next: TenantDocument): string[] {
-  if (live === null)
-    return [`creates tenant ${next.tenant} with ${Object.keys(next.models).join(', ') || 'no model'}`]
+function describeChange(
+  live: { readonly document: TenantDocument | null } | null,
+  next: TenantDocument,
+): string[] {
+  const models = Object.keys(next.models).join(', ') || 'no model'
+  if (live === null) return [`creates tenant ${next.tenant} with ${models}`]
+  if (live.document === null)
+    return [`replaces the document of tenant ${next.tenant}, which can't be read, by one with ${models}`]
+  return describeDifference(live.document, next)
+}
+
+function describeDifference(live: TenantDocument, next: TenantDocument): string[] {
   // microdiff takes plain objects; both sides are JSON-shaped, so a trip through JSON only drops undefined values.
   const plain = (document: unknown) =>
     JSON.parse(JSON.stringify(document), withoutPrototype) as Record<string, unknown>

@@ -145,8 +145,11 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
   }
 
   function swap(): void {
-    // Before the index was read for the first time, nobody knows which tenants are missing.
-    const incomplete = index === null || [...index.keys()].some((tenantId) => !loaded.has(tenantId))
+    // Before the index was read for the first time, nobody knows which tenants are missing; nor where it names none,
+    // which is a catalog that was emptied sooner than one that is to be empty.
+    const named = [...(index?.keys() ?? [])]
+    const isEmpty = named.length === 0 && loaded.size === 0
+    const incomplete = index === null || isEmpty || named.some((tenantId) => !loaded.has(tenantId))
     if (closed || (!outdated && snapshot?.incomplete === incomplete)) return
     snapshot = assemble(loaded, options.extraIssuers, incomplete)
     outdated = false

@@ -114,6 +114,10 @@ export const limits = {
   /** Entries of a tenant's history; older ones leave. */
   historyEntriesMax: 1_000,
   documentBytesMax: 1_048_576,
+  /** A tenant's state in the catalog: some thousands of generations. */
+  stateBytesMax: 8_388_608,
+  /** Tenants whose index entries are read in one trip. */
+  indexEntriesPerTrip: 1_000,
   /** One file of the state directory: a tenant's document and state, each as text in JSON. */
   stateFileBytesMax: 268_435_456,
   /** Older temporary files of the state directory are a dead writer's. */

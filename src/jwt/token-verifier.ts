@@ -71,6 +71,8 @@ const charactersPerEntry = 1024
 const indexCharacters = 32
 
 const tokenInvalid = refuse('token-invalid', 'a valid bearer token is needed')
+/** Its issuer may be that of a tenant that could never be loaded: its players must come back, not give up. */
+const unknownYet = refuse('busy', 'the gateway does not know all issuers yet')
 const tooMany = refuse('busy', 'too many new tokens are being verified; come back in a moment')
 /** Genuine tokens can't be told from others now; 401 would log players out. */
 const noKeys = refuse('busy', 'tokens can not be verified at the moment; come back in a moment')
@@ -107,7 +109,8 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     const unverified = readToken(token)
     if (unverified === null) return tokenInvalid
     const issuer = catalog.issuers.get(unverified.issuer)
-    if (issuer === undefined || isRevoked(issuer, unverified.kid)) return tokenInvalid
+    if (issuer === undefined) return catalog.incomplete ? unknownYet : tokenInvalid
+    if (isRevoked(issuer, unverified.kid)) return tokenInvalid
     if (hasKeysFor(issuer, unverified.kid)) return share(token, issuer, prove(token, unverified, issuer))
     const renewal = issuer.keySet.renew()
     if (renewal === 'busy') return tooMany

@@ -47,7 +47,7 @@ export function createRecommend({ verifier, snapshots, reader }: RecommendServic
 
     const verifying = verifier.verify(request.authorization, catalog)
     const token = verifying instanceof Promise ? await verifying : verifying
-    if (isRefusal(token)) return catalog.incomplete && token.tenantId === null ? noSnapshot : token
+    if (isRefusal(token)) return token
     const tenant = catalog.tenants.get(token.issuer.tenantId)
     if (tenant === undefined) return noSnapshot
     if (request.format === null) return refuseTo(tenant.id, unacceptable)

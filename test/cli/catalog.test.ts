@@ -1,9 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
+import { catalogKeys } from '../../src/redis/keys.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
 import { testRedis } from '../support/redis.ts'
 import { makeKey } from '../support/tokens.ts'
@@ -292,5 +294,67 @@ describe.concurrent('apply and show', () => {
       stdout: '',
       stderr: 'there is no tenant nobody; `recgate catalog show` lists them\n',
     })
+  })
+})
+
+describe('an entry that was damaged by hand', () => {
+  const apply = async (tenant: string, change?: (document: Loose) => void, ...args: string[]) =>
+    catalog('apply', await file(`${tenant}.yaml`, await document(tenant, change)), ...args)
+
+  async function hands<T>(act: (client: Redis) => Promise<T>): Promise<T> {
+    const client = new Redis(redis.url)
+    try {
+      return await act(client)
+    } finally {
+      client.disconnect()
+    }
+  }
+
+  test('in its document is mended by a sound one, and salts stay', async () => {
+    await done(apply('hurt'))
+    const key = catalogKeys.tenant('hurt')
+    const saltOf = async () => {
+      const state = await hands((client) => client.hget(key, 'state'))
+      return JSON.parse(state ?? '').models.games.salt
+    }
+    const salt = await saltOf()
+    await hands((client) => client.hset(key, 'document', '{broken'))
+    const mended = await done(apply('hurt'))
+    expect(mended.stdout).toContain("replaces the document of tenant hurt, which can't be read")
+    expect(mended.stdout).toContain('→ revision 2')
+    expect(await saltOf()).toBe(salt)
+    expect((await done(catalog('show', '--tenant', 'hurt'))).stdout).toContain('tenant: hurt')
+    expect((await done(apply('hurt'))).stdout).toContain('nothing changes')
+  })
+
+  test('in its revision is mended, too', async () => {
+    await done(apply('lost'))
+    await hands((client) => client.hset(catalogKeys.tenant('lost'), 'revision', 'abc'))
+    const change = (changed: Loose) => {
+      changed.models.games.maxAgeSeconds = 111
+    }
+    expect((await done(apply('lost', change))).stdout).toContain('→ revision 2')
+  })
+
+  test('in its state is refused, since salts would be lost; nothing changes', async () => {
+    await done(apply('deaf'))
+    const key = catalogKeys.tenant('deaf')
+    await hands((client) => client.hset(key, 'state', '{}'))
+    const before = await hands((client) => client.hgetall(key))
+    const refused = await apply('deaf')
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(refused.stderr).toMatch(/tenant deaf, revision 1, state: \d+ faults?/)
+    expect(await hands((client) => client.hgetall(key))).toEqual(before)
+  })
+
+  test('that lacks a model in its state gets it', async () => {
+    await done(apply('half'))
+    const key = catalogKeys.tenant('half')
+    await hands(async (client) => {
+      const state = JSON.parse((await client.hget(key, 'state')) ?? '')
+      delete state.models.games
+      await client.hset(key, 'state', JSON.stringify(state))
+    })
+    expect((await done(apply('half'))).stdout).toContain('~ state: completes what is missing')
   })
 })

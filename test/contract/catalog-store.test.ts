@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CatalogChange, CatalogStore, HistoryEntry } from '../../src/catalog/ports.ts'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
+import { limits } from '../../src/domain/limits.ts'
 import { createCatalogAnnouncements } from '../../src/redis/catalog-announcements.ts'
 import { createCatalogStore } from '../../src/redis/catalog-store.ts'
 import { createSubscriberClients, type RedisClient, redisReady } from '../../src/redis/client.ts'
@@ -215,6 +216,97 @@ for (const engine of engines) {
         expect(await store.change(stateChangeOf('nobody', { expectedRevision: 1 }))).toMatchObject({
           outcome: 'outdated',
         })
+        expect(await everything()).toEqual(before)
+      })
+    })
+
+    describe('what recgate never writes', () => {
+      const kinds: Record<string, (key: string) => Promise<unknown>> = {
+        string: (key) => client.set(key, 'x'),
+        hash: (key) => client.hset(key, 'x', 'y'),
+        list: (key) => client.rpush(key, 'x'),
+      }
+      const places = [
+        ['tenant', 'string'],
+        ['index', 'hash'],
+        ['history', 'string'],
+        ['issuers-of', 'hash'],
+      ] as const
+
+      test.each(places)(
+        'in the key %s, a %s, stops a change before it writes anything',
+        async (place, kind) => {
+          const tenantId = newTenant()
+          const issuers = [`https://${tenantId}.example`]
+          if (place !== 'tenant') await changed(changeOf(tenantId, { issuers }))
+          const key = `rg:{rg-catalog}:${place}:${tenantId}`
+          await client.del(key)
+          await kinds[kind]!(key)
+          const before = await everything()
+          const expectedRevision = place === 'tenant' ? 0 : 1
+          const change = changeOf(tenantId, { expectedRevision, document: '"new"', issuers: [] })
+          await expect(store.change(change)).rejects.toThrow(
+            `the key ${key} in Redis holds what recgate never writes`,
+          )
+          expect(await everything()).toEqual(before)
+          await client.del(key)
+          expect(await store.change(change)).toMatchObject({ outcome: 'changed' })
+        },
+      )
+
+      test('as the last of a history, an entry beyond every revision, stops a change, too', async () => {
+        const tenantId = newTenant()
+        await changed(changeOf(tenantId))
+        const key = `rg:{rg-catalog}:history:${tenantId}`
+        await client.xadd(key, '18446744073709551614-0', 'entry', 'x')
+        const before = await everything()
+        for (const change of [
+          changeOf(tenantId, { expectedRevision: 1, document: '"new"' }),
+          stateChangeOf(tenantId, { expectedRevision: 1 }),
+        ])
+          await expect(store.change(change)).rejects.toThrow(key)
+        expect(await everything()).toEqual(before)
+      })
+
+      test.each(['abc', '-1', '1.5', '1e300', ''])(
+        'as a revision, %j, is passed by the next one',
+        async (text) => {
+          const tenantId = newTenant()
+          await changed(changeOf(tenantId))
+          await client.hset(`rg:{rg-catalog}:tenant:${tenantId}`, 'revision', text)
+          expect(await store.change(changeOf(tenantId, { expectedRevision: 1 }))).toEqual({
+            outcome: 'outdated',
+            revision: 0,
+          })
+          expect(await changed(changeOf(tenantId))).toMatchObject({ revision: 2 })
+        },
+      )
+
+      test('what is larger than it may be is not read, and not written', async () => {
+        const tenantId = newTenant()
+        const { token } = await changed(changeOf(tenantId))
+        const large = 'x'.repeat(limits.documentBytesMax + 1)
+        await client.hset(`rg:{rg-catalog}:tenant:${tenantId}`, 'document', large)
+        expect(await store.read(tenantId)).toEqual({
+          tenantId,
+          revision: 1,
+          token,
+          document: '',
+          state: '{}',
+        })
+        await client.set(`rg:{rg-catalog}:index:${tenantId}`, large)
+        const entry = (await store.index()).get(tenantId)
+        expect(entry?.revision).toBeNaN()
+        await client.del(`rg:{rg-catalog}:index:${tenantId}`)
+        await client.rpush(`rg:{rg-catalog}:index:${tenantId}`, large)
+        expect((await store.index()).has(tenantId)).toBe(false)
+        await client.del(`rg:{rg-catalog}:index:${tenantId}`)
+        const before = await everything()
+        const state = 'x'.repeat(limits.stateBytesMax + 1)
+        for (const change of [{ document: large }, { state }])
+          await expect(store.change(changeOf(tenantId, { expectedRevision: 1, ...change }))).rejects.toThrow(
+            /has \d+ bytes; at most \d+ can be kept/,
+          )
         expect(await everything()).toEqual(before)
       })
     })

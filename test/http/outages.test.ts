@@ -187,8 +187,14 @@ describe('a start while Redis is away', () => {
     const forged = await ask(`${served.data}/recommendations`, {
       token: await forger.token({ model: 'games', sub: playerId(0) }),
     })
-    expect(forged.status).toBe(503)
-    expect(forged.headers['retry-after']).toBe('1')
+    expect(forged.status).toBe(401)
+    // A tenant that was never saved can't be told from one that doesn't exist: its players must come back.
+    const stranger = await studioIssuer('https://auth.stranger.example', 'k1')
+    const unknown = await ask(`${served.data}/recommendations`, {
+      token: await stranger.token({ model: 'games', sub: playerId(0) }),
+    })
+    expect(unknown.status).toBe(503)
+    expect(unknown.headers['retry-after']).toBe('1')
     expect(linesWith('what was saved on disk is served')).toMatchObject([{ level: 40, tenants: 2 }])
     expect(linesWith('catalog can not be read')).toHaveLength(1)
 

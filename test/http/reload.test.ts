@@ -395,6 +395,15 @@ describe('what can not be served', () => {
     }
   })
 
+  test('an empty catalog makes tokens come back, not give up: it may have been emptied', async () => {
+    await client.del(catalogKeys.tenants)
+    const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
+    const early = await askFor(served, playerId(3))
+    expect(early).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+    await client.sadd(catalogKeys.tenants, tenant)
+    await until('it is back', async () => (await askFor(served, playerId(3))).status === 200)
+  })
+
   test('a tenant that was broken from the start makes tokens come back, not give up, until it heals', async () => {
     await applyDocument(tools, otherDocument(400))
     const { document = '', state = '' } = await client.hgetall(catalogKeys.tenant(tenant))
@@ -405,6 +414,11 @@ describe('what can not be served', () => {
     expect(jsonOf(early)).toMatchObject({ code: 'busy' })
     const otherToken = await otherIssuer.token({ model: 'games' })
     expect((await ask(`${served.data}/recommendations`, { token: otherToken })).status).toBe(200)
+    // Nobody else's refusals change: only a token of an issuer that isn't known may be the broken tenant's.
+    const [head, payload] = otherToken.split('.')
+    for (const token of ['x.y.z', `${head}.${payload}.AAAA`, `${head}.${payload}.`])
+      expect((await ask(`${served.data}/recommendations`, { token })).status, token).toBe(401)
+    expect((await ask(`${served.data}/recommendations`)).status).toBe(401)
     await writeByHand({ document, state })
     await until('it has healed', async () => (await askFor(served, playerId(3))).status === 200)
     expect((await ask(`${served.data}/recommendations`, { token: 'x.y.z' })).status).toBe(401)

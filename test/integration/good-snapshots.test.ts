@@ -354,20 +354,18 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
         await applyDocument(tools, documentOf('one'))
       },
     },
-    ...['junk', '', 'x y', '0 token', '-1 token', '1.5 token', '1e999 token', '99', 'NaN NaN'].map(
-      (entry) => ({
-        name: `the index says ${JSON.stringify(entry)}`,
-        happen: () => hands.set(catalogKeys.index('one'), entry),
-        problems: { one: 'broken' },
-        event: {
-          event: 'broken',
-          error: expect.objectContaining({
-            message: expect.stringContaining('must be a revision, a space and a token'),
-          }),
-        },
-        mend: () => apply('one', { deadlineMs: 91 }),
-      }),
-    ),
+    ...['junk', 'x y', '0 token', '-1 token', '1.5 token', '1e999 token', '99', 'NaN NaN'].map((entry) => ({
+      name: `the index says ${JSON.stringify(entry)}`,
+      happen: () => hands.set(catalogKeys.index('one'), entry),
+      problems: { one: 'broken' },
+      event: {
+        event: 'broken',
+        error: expect.objectContaining({
+          message: expect.stringContaining('must be a revision, a space and a token'),
+        }),
+      },
+      mend: () => apply('one', { deadlineMs: 91 }),
+    })),
     {
       name: 'the index says more than what is stored',
       happen: () => hands.set(catalogKeys.index('one'), '9 later'),
