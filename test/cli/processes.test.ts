@@ -95,6 +95,8 @@ function documentNumber(number: number) {
         weights: isLeft ? { left: 100, right: 0 } : { left: 0, right: 100 },
       },
       published: {
+        // Each publish is another table altogether.
+        gates: { minRetainedKeys: 0, maxMeanChange: 1 },
         ...shared,
         record: {
           version: { type: 'enum', values: sides },
