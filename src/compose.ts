@@ -18,12 +18,13 @@ import { registerCatalogMetrics } from './metrics/catalog-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements, createCatalogStore } from './redis/catalog-store.ts'
 import { createRedisClient, describeEngine, type RedisRole, redisReady } from './redis/client.ts'
+import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
 import type { Settings } from './settings/schema.ts'
-import type { GenerationCatalog, TableStore } from './tables/ports.ts'
+import type { GenerationCatalog, HashSource, TableStore } from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
 
@@ -182,6 +183,21 @@ export async function composeTools(
     }),
     close,
   }
+}
+
+/** Hashes of whatever Redis, to be published. Throws OperationError where it can't be reached. */
+export async function composeHashSource(
+  redis: Settings['redis'],
+  log: Logger,
+): Promise<HashSource & { close(): void }> {
+  const client = createConnector(log)('tables', redis.url)
+  try {
+    await redisReady(client, 5_000)
+  } catch (error) {
+    client.disconnect()
+    throw error
+  }
+  return { ...createHashSource(client), close: () => client.disconnect() }
 }
 
 function highestGeneration(generations: Readonly<Record<string, unknown>>): number {

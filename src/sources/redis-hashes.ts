@@ -1,0 +1,142 @@
+import { open } from 'node:fs/promises'
+import { OperationError } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
+import type { HashPage, HashSource, KeyedHash, RowSource } from '../tables/ports.ts'
+import type { OpenInputsOptions } from './duckdb-source.ts'
+import type { Input } from './input.ts'
+import { openSpooled, spoolError } from './spool.ts'
+
+export interface HashesRequest {
+  /** What errors and reports call them. */
+  readonly name: string
+  /** As Redis' SCAN takes it, e.g. `player:*`. */
+  readonly pattern: string
+  /** The column that holds what the pattern's wildcards stand for. */
+  readonly keyColumn: string
+}
+
+/** Keys that matched and were no hashes. */
+export interface LeftOutKeys {
+  readonly count: number
+  /** The first of them. */
+  readonly shown: readonly string[]
+}
+
+/**
+ * Opens hashes as rows: `player:1` with the fields `game_1` and `game_2` becomes a row of `key`, `game_1`, `game_2`,
+ * all of them text; a field that a hash lacks is null.
+ * @throws OperationError when nothing matches, or the hashes can't be rows.
+ */
+export async function openHashes(
+  source: HashSource,
+  { name, pattern, keyColumn }: HashesRequest,
+  options: OpenInputsOptions,
+): Promise<{ readonly source: RowSource; readonly leftOut: LeftOutKeys }> {
+  const rows = createRows(name, keyColumn, keyPartOf(pattern))
+  const leftOut = { count: 0, shown: [] as string[] }
+  const opened = await openSpooled(async (path) => {
+    const file = await open(path, 'wx', 0o600)
+    try {
+      for await (const page of source.pages(pattern)) {
+        collect(leftOut, page.otherKeys)
+        await file.write(rows.linesOf(page))
+      }
+    } catch (cause) {
+      throw cause instanceof OperationError ? cause : spoolError(name, cause)
+    } finally {
+      await file.close()
+    }
+    if (rows.count === 0) throw nothingFound(name, leftOut)
+    return inputOf(name, path, rows.columns())
+  }, options)
+  return { source: opened, leftOut }
+}
+
+/**
+ * What a key has between the pattern's fixed beginning and its fixed end: `123` of `player:123:recs` for
+ * `player:*:recs`.
+ * @throws OperationError for a pattern without a wildcard.
+ */
+export function keyPartOf(pattern: string): (key: string) => string {
+  const [, beginning = '', wild = '', end = ''] =
+    /^((?:\\.|[^*?[\\])*)(.*?)((?:\\.|[^*?\]\\])*)$/s.exec(pattern) ?? []
+  if (wild === '')
+    throw new OperationError(
+      `${pattern}: the pattern has no *, ? or [; it must have one for what tells the rows apart, e.g. player:*`,
+    )
+  const plain = (text: string) => text.replace(/\\(.)/gs, '$1').length
+  const [start, rest] = [plain(beginning), plain(end)]
+  return (key) => key.slice(start, key.length - rest)
+}
+
+const ordinalColumn = 'line of recgate'
+
+/** Turns pages into lines, and gathers the columns. */
+function createRows(name: string, keyColumn: string, keyPart: (key: string) => string) {
+  const known = new Map<string, string>([
+    [keyColumn.toLowerCase(), keyColumn],
+    [ordinalColumn, ordinalColumn],
+  ])
+  let count = 0
+
+  function learn(field: string, key: string): void {
+    const folded = field.toLowerCase()
+    const same = known.get(folded)
+    if (same === field && field !== keyColumn && field !== ordinalColumn) return
+    if (folded === keyColumn.toLowerCase())
+      throw new OperationError(
+        `${name}: the hash ${key} has a field "${field}", as the column is called that gets the key; give that another name with --key-column`,
+      )
+    if (same !== undefined)
+      throw new OperationError(
+        `${name}: the hash ${key} has a field "${field}" beside "${same}"; columns must differ in more than upper and lower case`,
+      )
+    if (known.size > limits.hashFieldsMax)
+      throw new OperationError(
+        `${name}: the hashes have more than ${limits.hashFieldsMax} different fields, the last of them "${field}" of ${key}; ` +
+          `rows have the same ones`,
+      )
+    known.set(folded, field)
+  }
+
+  function lineOf({ key, fields }: KeyedHash): string {
+    const line: Record<string, string | number> = { __proto__: null as never }
+    line[keyColumn] = keyPart(key)
+    for (const [field, value] of fields) {
+      learn(field, key)
+      line[field] = value
+    }
+    line[ordinalColumn] = count
+    count++
+    return `${JSON.stringify(line)}\n`
+  }
+
+  return {
+    get count() {
+      return count
+    },
+    linesOf: ({ hashes }: HashPage) => hashes.map(lineOf).join(''),
+    columns: (): [string, ...string[]] => [
+      keyColumn,
+      ...[...known.values()].filter((column) => column !== keyColumn && column !== ordinalColumn).sort(),
+    ],
+  }
+}
+
+function collect(leftOut: { count: number; shown: string[] }, keys: readonly string[]): void {
+  leftOut.count += keys.length
+  leftOut.shown.push(...keys.slice(0, limits.leftOutShownMax - leftOut.shown.length))
+}
+
+function nothingFound(name: string, { count, shown }: LeftOutKeys): OperationError {
+  return new OperationError(
+    count === 0
+      ? `${name}: no key matches`
+      : `${name}: ${count} keys match, and none of them is a hash: ${shown.join(', ')}${count > shown.length ? ', …' : ''}`,
+  )
+}
+
+function inputOf(name: string, path: string, columns: [string, ...string[]]): Input {
+  const format = { kind: 'spooled-hashes', columns, ordinalColumn, compression: 'uncompressed' } as const
+  return { name, path, format, mayBeEmpty: false }
+}
