@@ -54,9 +54,8 @@ export async function openInputs(
   if (withBytes.length === 0) throw noRows(inputs)
 
   const large = Math.floor(Math.min(limits.queryBytesMax, process.availableMemory() / 2))
-  // Whole columns of a row group are held while Parquet is read, so that nothing is saved by trying less.
-  const isPlain = options.sql === undefined && withBytes.every(({ format }) => format.kind === 'parquet')
-  if (isPlain || large <= limits.queryBytesSmall) return open(withBytes, options, large)
+  if (needsMuch(withBytes, options.sql) || large <= limits.queryBytesSmall)
+    return open(withBytes, options, large)
   try {
     return await open(withBytes, options, limits.queryBytesSmall)
   } catch (cause) {
@@ -64,6 +63,12 @@ export async function openInputs(
     if (!isOutOfMemory(cause)) throw cause
     return open(withBytes, options, large)
   }
+}
+
+/** Where less isn't worth a try: JSON's buffers alone are larger, and Parquet is read by whole columns of a row group. */
+function needsMuch(inputs: readonly Input[], sql: string | undefined): boolean {
+  const kinds = new Set(inputs.map(({ format }) => format.kind))
+  return kinds.has('json') || kinds.has('spooled-hashes') || (sql === undefined && !kinds.has('csv'))
 }
 
 async function open(

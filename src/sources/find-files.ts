@@ -81,7 +81,7 @@ function subdirectory(directory: string, path: string): OperationError {
   const [, column] = /^([^=]+)=/.exec(basename(path)) ?? []
   return new OperationError(
     column === undefined
-      ? `${path}: a directory within ${directory}, which is not read; name ${path}/ itself, or write '${directory}/*' files only there`
+      ? `${path}: a directory within ${directory}, which is not read; name ${path} itself, or the files as '${directory}/*.…'`
       : `${path}: a partition, whose files lack the column "${column}"; name one partition as ${path}/, ` +
           `or all of them as '${directory}/${column}=*/' to read them without that column`,
   )

@@ -3,7 +3,8 @@ import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { HashPage, HashSource, KeyedHash, RowSource } from '../tables/ports.ts'
 import type { OpenInputsOptions } from './duckdb-source.ts'
-import type { Input } from './input.ts'
+import type { SpooledHashes } from './format.ts'
+import { createSeenKeys } from './seen-keys.ts'
 import { openSpooled, spoolError } from './spool.ts'
 
 export interface HashesRequest {
@@ -47,7 +48,7 @@ export async function openHashes(
       await file.close()
     }
     if (rows.count === 0) throw nothingFound(name, leftOut)
-    return inputOf(name, path, rows.columns())
+    return { name, path, format: rows.format(), mayBeEmpty: false }
   }, options)
   return { source: opened, leftOut }
 }
@@ -69,20 +70,25 @@ export function keyPartOf(pattern: string): (key: string) => string {
   return (key) => key.slice(start, key.length - rest)
 }
 
-const ordinalColumn = 'line of recgate'
+const own = { ordinal: 'recgate: line', suspect: 'recgate: suspect' } as const
 
 /** Turns pages into lines, and gathers the columns. */
 function createRows(name: string, keyColumn: string, keyPart: (key: string) => string) {
   const known = new Map<string, string>([
     [keyColumn.toLowerCase(), keyColumn],
-    [ordinalColumn, ordinalColumn],
+    [own.ordinal, own.ordinal],
+    [own.suspect, own.suspect],
   ])
+  const seenKeys = createSeenKeys()
   let count = 0
+  let hasSuspects = false
+
+  const added = new Set<string>([keyColumn, own.ordinal, own.suspect])
 
   function learn(field: string, key: string): void {
     const folded = field.toLowerCase()
     const same = known.get(folded)
-    if (same === field && field !== keyColumn && field !== ordinalColumn) return
+    if (same === field && !added.has(field)) return
     if (folded === keyColumn.toLowerCase())
       throw new OperationError(
         `${name}: the hash ${key} has a field "${field}", as the column is called that gets the key; give that another name with --key-column`,
@@ -100,14 +106,15 @@ function createRows(name: string, keyColumn: string, keyPart: (key: string) => s
   }
 
   function lineOf({ key, fields }: KeyedHash): string {
-    const line: Record<string, string | number> = { __proto__: null as never }
+    const line: Record<string, string | number | boolean> = { __proto__: null as never }
     line[keyColumn] = keyPart(key)
     for (const [field, value] of fields) {
       learn(field, key)
       line[field] = value
     }
-    line[ordinalColumn] = count
+    line[own.ordinal] = count
     count++
+    if (seenKeys.mayHave(key)) hasSuspects = line[own.suspect] = true
     return `${JSON.stringify(line)}\n`
   }
 
@@ -116,10 +123,14 @@ function createRows(name: string, keyColumn: string, keyPart: (key: string) => s
       return count
     },
     linesOf: ({ hashes }: HashPage) => hashes.map(lineOf).join(''),
-    columns: (): [string, ...string[]] => [
-      keyColumn,
-      ...[...known.values()].filter((column) => column !== keyColumn && column !== ordinalColumn).sort(),
-    ],
+    format: (): SpooledHashes => ({
+      kind: 'spooled-hashes',
+      columns: [keyColumn, ...[...known.values()].filter((column) => !added.has(column)).sort()],
+      ordinalColumn: own.ordinal,
+      suspectColumn: own.suspect,
+      hasSuspects,
+      compression: 'uncompressed',
+    }),
   }
 }
 
@@ -134,9 +145,4 @@ function nothingFound(name: string, { count, shown }: LeftOutKeys): OperationErr
       ? `${name}: no key matches`
       : `${name}: ${count} keys match, and none of them is a hash: ${shown.join(', ')}${count > shown.length ? ', …' : ''}`,
   )
-}
-
-function inputOf(name: string, path: string, columns: [string, ...string[]]): Input {
-  const format = { kind: 'spooled-hashes', columns, ordinalColumn, compression: 'uncompressed' } as const
-  return { name, path, format, mayBeEmpty: false }
 }
