@@ -73,8 +73,11 @@ function hashes(
   log: Logger,
 ): PublishSource {
   const redis = redisSource === undefined ? settings.redis : redisSettings(redisSource)
-  // Refuses the pattern, if need be, before anything is connected.
-  keyPartOf(pattern)
+  const keyPart = keyPartOf(pattern)
+  if (keyPart === null)
+    throw new UsageError(
+      `--from-redis-hashes ${pattern}: the pattern has no *, ? or [; it must have one for what tells the rows apart, e.g. player:*`,
+    )
   const { host, pathname } = new URL(redis.url)
   const name = `hashes ${pattern} of ${host}${pathname.replace(/^\/0?$/, '')}`
   return {
@@ -82,7 +85,7 @@ function hashes(
     async open(how) {
       const hashSource = await composeHashSource(redis, log)
       try {
-        const { source, leftOut } = await openHashes(hashSource, { name, pattern, keyColumn }, how)
+        const { source, leftOut } = await openHashes(hashSource, { name, pattern, keyPart, keyColumn }, how)
         tellLeftOut(leftOut)
         return source
       } finally {

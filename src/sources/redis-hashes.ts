@@ -12,7 +12,9 @@ export interface HashesRequest {
   readonly name: string
   /** As Redis' SCAN takes it, e.g. `player:*`. */
   readonly pattern: string
-  /** The column that holds what the pattern's wildcards stand for. */
+  /** What of a key tells the rows apart; `keyPartOf` the pattern. */
+  readonly keyPart: (key: string) => string
+  /** The column that holds it. */
   readonly keyColumn: string
 }
 
@@ -30,10 +32,10 @@ export interface LeftOutKeys {
  */
 export async function openHashes(
   source: HashSource,
-  { name, pattern, keyColumn }: HashesRequest,
+  { name, pattern, keyPart, keyColumn }: HashesRequest,
   options: OpenInputsOptions,
 ): Promise<{ readonly source: RowSource; readonly leftOut: LeftOutKeys }> {
-  const rows = createRows(name, keyColumn, keyPartOf(pattern))
+  const rows = createRows(name, keyColumn, keyPart)
   const leftOut = { count: 0, shown: [] as string[] }
   const opened = await openSpooled(async (path) => {
     const file = await open(path, 'wx', 0o600)
@@ -55,16 +57,12 @@ export async function openHashes(
 
 /**
  * What a key has between the pattern's fixed beginning and its fixed end: `123` of `player:123:recs` for
- * `player:*:recs`.
- * @throws OperationError for a pattern without a wildcard.
+ * `player:*:recs`. Null for a pattern without a wildcard.
  */
-export function keyPartOf(pattern: string): (key: string) => string {
+export function keyPartOf(pattern: string): ((key: string) => string) | null {
   const [, beginning = '', wild = '', end = ''] =
     /^((?:\\.|[^*?[\\])*)(.*?)((?:\\.|[^*?\]\\])*)$/s.exec(pattern) ?? []
-  if (wild === '')
-    throw new OperationError(
-      `${pattern}: the pattern has no *, ? or [; it must have one for what tells the rows apart, e.g. player:*`,
-    )
+  if (wild === '') return null
   const plain = (text: string) => text.replace(/\\(.)/gs, '$1').length
   const [start, rest] = [plain(beginning), plain(end)]
   return (key) => key.slice(start, key.length - rest)
