@@ -13,6 +13,7 @@ import { fileReason, isOutOfMemory, queryReason } from './duckdb-reason.ts'
 import { type FindFilesOptions, findFiles } from './find-files.ts'
 import type { Input } from './input.ts'
 import { hasIntactBytes } from './intact.ts'
+import { isObjectUrl } from './object-store.ts'
 import { countRows, inspect, type Scan } from './scan.ts'
 import { openSealedDuckDb, type SealedDuckDb } from './sealed-duckdb.ts'
 import { type ColumnReader, compileColumn } from './values.ts'
@@ -128,7 +129,7 @@ interface Read {
 
 /** DuckDB would take a leading ~ for the home directory, and `s3:` for a scheme. */
 function pathFor(file: string): string {
-  return isAbsolute(file) ? file : `./${file}`
+  return isAbsolute(file) || isObjectUrl(file) ? file : `./${file}`
 }
 
 async function readsOfFiles(connection: DuckDBConnection, scans: readonly Scan[]): Promise<readonly Read[]> {

@@ -3,10 +3,12 @@ import { glob, readdir, stat } from 'node:fs/promises'
 import { basename, isAbsolute, relative, resolve } from 'node:path'
 import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
+import { findObjects } from './find-objects.ts'
 import { requireFinishedJobs } from './finished-job.ts'
 import { formatOf } from './format.ts'
 import type { Input } from './input.ts'
 import { isPassedOver } from './job-output.ts'
+import { isObjectUrl } from './object-store.ts'
 
 export interface FindFilesOptions {
   /** Read what a job wrote also where nothing says that it ended. */
@@ -23,17 +25,32 @@ export async function findFiles(
   args: readonly string[],
   { allowUnfinished = false }: FindFilesOptions = {},
 ): Promise<readonly Input[]> {
+  const objects = args.find(isObjectUrl)
+  const file = args.find((arg) => !isObjectUrl(arg))
+  if (objects !== undefined && file !== undefined)
+    throw new OperationError(`${file} and ${objects}: files and objects are published one after the other`)
+  const inputs =
+    objects === undefined ? await inputsOf(args, allowUnfinished) : await findObjects(args, allowUnfinished)
+  if (inputs.length > limits.sourceFilesMax)
+    throw new OperationError(
+      `${inputs.length} files are more than ${limits.sourceFilesMax}, which one publish may have; have the job write fewer, larger ones`,
+    )
+  requireDistinct(inputs)
+  return inputs
+}
+
+async function inputsOf(args: readonly string[], allowUnfinished: boolean): Promise<readonly Input[]> {
   const files: string[] = []
   for (const arg of args) files.push(...(await expand(arg)))
   if (files.length === 0) throw new OperationError('no file to read rows from')
-  if (files.length > limits.sourceFilesMax)
-    throw new OperationError(
-      `${files.length} files are more than ${limits.sourceFilesMax}, which one publish may have; have the job write fewer, larger ones`,
-    )
-  requireDistinct(files)
-  const inputs = files.map((file) => ({ name: file, path: file, format: formatOf(file) }))
+  const formats = files.map(formatOf)
   const finished = await requireFinishedJobs(files, allowUnfinished)
-  return inputs.map((input) => ({ ...input, mayBeEmpty: finished.has(input.name) }))
+  return files.map((file, index) => ({
+    name: file,
+    path: file,
+    format: formats[index]!,
+    mayBeEmpty: finished.has(file),
+  }))
 }
 
 async function expand(arg: string): Promise<readonly string[]> {
@@ -131,11 +148,11 @@ function oneKind(where: string, files: readonly string[]): readonly string[] {
   return files
 }
 
-function requireDistinct(files: readonly string[]): void {
+function requireDistinct(inputs: readonly Input[]): void {
   const seen = new Set<string>()
-  for (const file of files) {
-    const path = resolve(file)
-    if (seen.has(path)) throw new OperationError(`${file}: named twice; each file is read once`)
+  for (const { name } of inputs) {
+    const path = resolve(name)
+    if (seen.has(path)) throw new OperationError(`${name}: named twice; each file is read once`)
     seen.add(path)
   }
 }

@@ -3,6 +3,9 @@ import { basename, dirname } from 'node:path'
 import { OperationError } from '../domain/errors.ts'
 import { isSparkPart } from './job-output.ts'
 
+/** What lies in a directory. */
+type NamesIn = (directory: string) => Promise<readonly string[]>
+
 /**
  * Refuses files of a Spark job that still writes, or died: half of its rows would be a table. Spark writes `_SUCCESS`
  * when a job has ended; BigQuery has no such file, and its exports are taken as they are.
@@ -12,13 +15,14 @@ import { isSparkPart } from './job-output.ts'
 export async function requireFinishedJobs(
   files: readonly string[],
   allowUnfinished: boolean,
+  namesIn: NamesIn = namesInDirectory,
 ): Promise<ReadonlySet<string>> {
   const finished = new Set<string>()
   const faults = new Map<string, string | null>()
   for (const file of files) {
     if (!isSparkPart(basename(file))) continue
     const directory = jobDirectory(file)
-    if (!faults.has(directory)) faults.set(directory, await faultOf(directory))
+    if (!faults.has(directory)) faults.set(directory, faultOf(await namesIn(directory)))
     const fault = faults.get(directory)!
     if (fault === null) finished.add(file)
     else if (!allowUnfinished)
@@ -36,9 +40,13 @@ function jobDirectory(file: string): string {
   return directory
 }
 
-async function faultOf(directory: string): Promise<string | null> {
+async function namesInDirectory(directory: string): Promise<readonly string[]> {
   // One that can't be listed doesn't hold the files either, or they can't be opened: that is told there.
-  const names = new Set(await readdir(directory).catch(() => []))
+  return readdir(directory).catch(() => [])
+}
+
+function faultOf(found: readonly string[]): string | null {
+  const names = new Set(found)
   // A job that adds to a directory leaves the _SUCCESS of the one before.
   if (names.has('_temporary')) return 'a job still writes here, or died while it did: there is _temporary'
   for (const name of names) {

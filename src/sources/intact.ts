@@ -6,6 +6,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { OperationError } from '../domain/errors.ts'
 import type { Compression } from './format.ts'
 import type { Input } from './input.ts'
+import { isObjectUrl } from './object-store.ts'
 
 /**
  * Refuses what DuckDB would misread: names that it takes for patterns, what is no file, empty files, and compressed files that were cut off or damaged.
@@ -18,6 +19,8 @@ export async function hasIntactBytes({ name: file, path, format, mayBeEmpty }: I
       `${file}: DuckDB takes *, ?, [ and ] in a name for a pattern; rename or link the file`,
     )
   }
+  // Parquet only; that it isn't there, or is cut off, its footer tells.
+  if (isObjectUrl(path)) return true
   const stats = await stat(path).catch((cause: NodeJS.ErrnoException) => {
     throw new OperationError(
       `${file}: ${cause.code === 'ENOENT' ? 'no such file' : `can't be read (${cause.code})`}`,

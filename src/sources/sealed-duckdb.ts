@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance, quotedString } from '@duckdb/node-api'
 
+import { allowObjects } from './object-store.ts'
+
 /** A DuckDB that can read the given files and nothing else. Its tables lie in a file, compressed. */
 export interface SealedDuckDb {
   connect(): Promise<DuckDBConnection>
@@ -12,7 +14,7 @@ export interface SealedDuckDb {
 }
 
 /**
- * Opens DuckDB and locks it: no other file, no network, no extension, no setting to change, so that a user's SQL
+ * Opens DuckDB and locks it: no other file or object, no other place in the network, no further extension, no setting to change, so that a user's SQL
  * reaches the input files alone (https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview).
  * What outgrows its memory spills into a directory of its own, removed by `close()`.
  * @param bufferBytesMax Memory for DuckDB's own buffers; what it hands out comes on top.
@@ -24,7 +26,6 @@ export async function openSealedDuckDb(
   const directory = join(tmpdir(), `recgate-duckdb-${randomUUID()}`)
   await mkdir(directory, { mode: 0o700 })
   const instance = await DuckDBInstance.create(join(directory, 'tables'))
-  const connection = await instance.connect()
   const settings = [
     // A timestamp without a zone is UTC, wherever the machine stands.
     `TimeZone = 'UTC'`,
@@ -38,16 +39,22 @@ export async function openSealedDuckDb(
     // Last: after it no SET works.
     'lock_configuration = true',
   ]
-  for (const setting of settings) await connection.run(`SET ${setting}`)
-  connection.closeSync()
   let isClosed = false
-  return {
-    connect: () => instance.connect(),
-    async close() {
-      if (isClosed) return
-      isClosed = true
-      instance.closeSync()
-      await rm(directory, { recursive: true, force: true })
-    },
+  const close = async () => {
+    if (isClosed) return
+    isClosed = true
+    instance.closeSync()
+    await rm(directory, { recursive: true, force: true })
   }
+  const connection = await instance.connect()
+  try {
+    await allowObjects(connection, paths)
+    for (const setting of settings) await connection.run(`SET ${setting}`)
+  } catch (cause) {
+    await close()
+    throw cause
+  } finally {
+    connection.closeSync()
+  }
+  return { connect: () => instance.connect(), close }
 }
