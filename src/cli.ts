@@ -55,11 +55,20 @@ program
 program
   .command('publish')
   .description('CSV, NDJSON or Parquet → a version’s table')
-  .argument('<file...>', 'files of one kind')
+  .argument('[file...]', 'files, directories, patterns, or - for standard input')
   .requiredOption('--tenant <id>', 'the studio')
   .requiredOption('--model <id>', 'the model')
   .requiredOption('--version <id>', 'the version whose table it becomes')
   .option('--sql <select>', 'reshapes the rows first; the files are called input')
+  .option('--format <kind>', 'what standard input holds: csv, tsv, ndjson, json or parquet')
+  .option('--allow-unfinished', 'read what a Spark job wrote also where _SUCCESS is missing', false)
+  .option('--from-redis-hashes <pattern>', 'rows are hashes of Redis, e.g. player:*, instead of files')
+  .addOption(
+    new Option('--redis-source <url>', 'where those hashes are (default: the Redis of the tables)').env(
+      'RECGATE_REDIS_SOURCE',
+    ),
+  )
+  .option('--key-column <name>', 'the column for what the pattern’s * stands for', 'key')
   .option('--max-bad-rows <n>', 'publish without up to so many rows that do not fit', wholeNumber, 0)
   .addOption(whoOption())
   .option('--why <reason>', 'why, for the history', 'publish')
@@ -74,8 +83,7 @@ program
   )
   .action(async (files: string[], { maxBadRows, config, ...options }) => {
     const { publishFiles } = await import('./commands/publish.ts')
-    const { sql, who } = options
-    await publishFiles(await settingsOf(config), files, { ...options, sql, who, maxBadRows })
+    await publishFiles(await settingsOf(config), files, { ...options, maxBadRows })
   })
 
 const tables = program

@@ -35,6 +35,7 @@ import {
   type RedisConnection,
   redisReady,
 } from './redis/client.ts'
+import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
 import { createRecordReader } from './redis/record-reader.ts'
@@ -46,7 +47,7 @@ import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 import { collectTables } from './tables/collect.ts'
 import { type CollectorEvent, startCollector } from './tables/collector.ts'
-import type { GenerationCatalog, LeaseStore, TableStore } from './tables/ports.ts'
+import type { GenerationCatalog, HashSource, LeaseStore, TableStore } from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
 
@@ -325,6 +326,21 @@ function createGenerationCatalog(
         at: new Date().toISOString(),
       }),
   }
+}
+
+/** Hashes of whatever Redis, to be published. Throws OperationError where it can't be reached. */
+export async function composeHashSource(
+  redis: Settings['redis'],
+  log: Logger,
+): Promise<HashSource & { close(): void }> {
+  const client = createRedisClient('tables', createConnections({ redis }, log)('tables'))
+  try {
+    await redisReady(client, 5_000)
+  } catch (error) {
+    client.disconnect()
+    throw error
+  }
+  return { ...createHashSource(client), close: () => client.disconnect() }
 }
 
 function highestGeneration(generations: Readonly<Record<string, unknown>>): number {

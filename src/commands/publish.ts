@@ -12,29 +12,33 @@ import { describeFinding } from '../tables/gates.ts'
 import { describeBadRow } from '../tables/pack-rows.ts'
 import type { PublishTarget } from '../tables/ports.ts'
 import { type PublishProgress, type PublishReport, publish } from '../tables/publish.ts'
+import { keepHeapLean } from './lean-heap.ts'
 import { createCommandLog, currentUser, note, print, printJson } from './output.ts'
+import { type OpenSource, publishSource, type SourceOptions } from './publish-source.ts'
 
-export interface PublishOptions {
+export interface PublishOptions extends SourceOptions {
   readonly tenant: string
   readonly model: string
   readonly version: string
-  readonly sql: string | undefined
   readonly maxBadRows: number
   readonly json: boolean
   readonly who: string | undefined
   readonly why: string
 }
 
-/** `recgate publish`: files → a new, active generation of a version's table. */
+/** `recgate publish`: rows → a new, active generation of a version's table. */
 export async function publishFiles(
   settings: Settings,
   files: readonly string[],
   options: PublishOptions,
 ): Promise<void> {
-  const tools = await composeTools(settings, createCommandLog(settings.logLevel))
+  keepHeapLean()
+  const log = createCommandLog(settings.logLevel)
+  const { names, open } = publishSource(settings, files, options, log)
+  const tools = await composeTools(settings, log)
   const startedAt = performance.now()
   try {
-    const report = await publishWith(tools, files, options)
+    const report = await publishWith(tools, names, options, open)
     const seconds = (performance.now() - startedAt) / 1000
     for (const warning of report.warnings) note(`warning: ${warning}`)
     if (options.json) printJson({ ...report, seconds })
@@ -45,10 +49,12 @@ export async function publishFiles(
   }
 }
 
+/** @param files Where the rows come from, for the history; and what they are read from, without `open`. */
 export async function publishWith(
   tools: Tools,
   files: readonly string[],
-  options: Omit<PublishOptions, 'json'>,
+  options: Omit<PublishOptions, 'json' | Exclude<keyof SourceOptions, 'sql'>>,
+  open: OpenSource = (how) => openRows(files, how),
 ): Promise<PublishReport> {
   const target = await publishTarget(tools.catalog, options)
   const textColumns = [
@@ -57,7 +63,7 @@ export async function publishWith(
       options.sql === undefined || textTypes.has(type) ? [name] : [],
     ),
   ]
-  const source = await openRows(files, {
+  const source = await open({
     textColumns,
     ...(options.sql === undefined ? {} : { sql: options.sql }),
   })

@@ -28,12 +28,25 @@ export const limits = {
   rowsPerBucket: 80,
   /** Buckets written, or asked for, in one trip: some 16,000 rows. */
   bucketsPerTrip: 200,
+  /** Files of one publish, those that directories and patterns give included. */
+  sourceFilesMax: 10_000,
+  /** Different field names of hashes that are read as rows: a hash of thousands is no row. */
+  hashFieldsMax: 1_000,
+  /** Tells keys that came before; 10 M of them are mistaken for one another in 1 of 2,700 cases, which only costs time. */
+  seenKeysBytes: 33_554_432,
+  /** Keys that a SCAN is asked for at a time, and hashes read in one trip. */
+  hashesPerTrip: 500,
+  /** Keys shown of those that were left out. */
+  leftOutShownMax: 20,
+  /** DuckDB's buffers where they may stay small, and where a query needs more. */
+  queryBytesSmall: 67_108_864,
+  queryBytesMax: 1_073_741_824,
   /** Rows that one partition of a publish aims at. */
   rowsPerPartition: 200_000,
   /** Of the row key's hash: at most 1,024 partitions, and as many temporary files. */
   partitionBitsMax: 10,
   /** Packed rows of a publish in memory; what is more lies in temporary files. */
-  partitionBytesInMemoryMax: 100_663_296,
+  partitionBytesInMemoryMax: 67_108_864,
   /** Rows read back and compared after a publish. */
   rowsReadBackMax: 1_000,
   /** A publisher that doesn't renew its hold on a version for so long has lost it; a collector its turn. */

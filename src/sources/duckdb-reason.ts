@@ -32,6 +32,12 @@ export function queryReason(cause: unknown): string {
     .trim()
 }
 
+/** Whether DuckDB had too little memory, also where an error has been worded since. */
+export function isOutOfMemory(cause: unknown): boolean {
+  if (/(^|: )Out of Memory Error: /.test(messageOf(cause))) return true
+  return cause instanceof Error && cause.cause !== undefined && isOutOfMemory(cause.cause)
+}
+
 function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }

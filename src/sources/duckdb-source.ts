@@ -7,43 +7,90 @@ import {
   StatementType,
 } from '@duckdb/node-api'
 import { OperationError } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
 import type { RowBatch, RowSource } from '../tables/ports.ts'
-import { fileReason, queryReason } from './duckdb-reason.ts'
-import { formatOf } from './format.ts'
-import { requireIntactFile } from './intact.ts'
+import { fileReason, isOutOfMemory, queryReason } from './duckdb-reason.ts'
+import { type FindFilesOptions, findFiles } from './find-files.ts'
+import type { Input } from './input.ts'
+import { hasIntactBytes } from './intact.ts'
+import { isObjectUrl } from './object-store.ts'
 import { countRows, inspect, type Scan } from './scan.ts'
 import { openSealedDuckDb, type SealedDuckDb } from './sealed-duckdb.ts'
 import { type ColumnReader, compileColumn } from './values.ts'
 
-export interface OpenRowsOptions {
+export interface OpenInputsOptions {
   /** One SELECT over the view `input`, which holds the rows of all files, columns matched by name. */
   readonly sql?: string
   /** Columns of CSV files that are read as text exactly as written: `007` keeps its zeros. */
   readonly textColumns?: readonly string[]
 }
 
+export type OpenRowsOptions = OpenInputsOptions & FindFilesOptions
+
 /**
- * Opens CSV, NDJSON and Parquet files as rows. Checks beforehand that each file is there and whole, has rows, and has
- * the same columns as the first; of Parquet, whose pages are not read yet, the footer. An empty CSV field is null,
- * quoted or not.
- *
- * Memory stays bounded: rows travel in batches of 2,048, of which DuckDB holds a few; a query's result is kept, and
- * spills to disk.
- * @param files Paths as the user gave them; errors repeat them so.
- * @throws OperationError naming the file, or with DuckDB's message about the query.
+ * Opens CSV, NDJSON and Parquet files as rows.
+ * @param files Files, directories and patterns, as the user gave them; errors repeat them so.
+ * @throws OperationError as `findFiles` and `openInputs` do.
  */
 export async function openRows(files: readonly string[], options: OpenRowsOptions = {}): Promise<RowSource> {
-  if (files.length === 0) throw new OperationError('no file to read rows from')
-  const inputs = files.map((file) => ({ file, path: pathFor(file), format: formatOf(file) }))
-  for (const { file, format } of inputs) await requireIntactFile(file, format.compression)
+  return openInputs(await findFiles(files, options), options)
+}
 
-  const duckDb = await openSealedDuckDb(inputs.map(({ path }) => path))
+/**
+ * Opens files as rows. Checks beforehand that each file is there and whole, has the same columns as the first, and
+ * that there is a row in one of them; of Parquet, whose pages are not read yet, the footer. An empty CSV field is null,
+ * quoted or not.
+ *
+ * Memory stays bounded: rows travel in batches of 2,048, of which DuckDB holds a few; a query's result is kept, on
+ * disk.
+ * @throws OperationError naming the file, or with DuckDB's message about the query.
+ */
+export async function openInputs(
+  inputs: readonly Input[],
+  options: OpenInputsOptions = {},
+): Promise<RowSource> {
+  const withBytes: Input[] = []
+  for (const input of inputs)
+    if (await hasIntactBytes(input)) withBytes.push({ ...input, path: pathFor(input.path) })
+  if (withBytes.length === 0) throw noRows(inputs)
+
+  const large = Math.floor(Math.min(limits.queryBytesMax, process.availableMemory() / 2))
+  if (needsMuch(withBytes, options.sql) || large <= limits.queryBytesSmall)
+    return open(withBytes, options, large)
+  try {
+    return await open(withBytes, options, limits.queryBytesSmall)
+  } catch (cause) {
+    // Most queries pass rows through; what groups or sorts may not do with so little.
+    if (!isOutOfMemory(cause)) throw cause
+    return open(withBytes, options, large)
+  }
+}
+
+/** Where less isn't worth a try: JSON's buffers alone are larger, and Parquet is read by whole columns of a row group. */
+function needsMuch(inputs: readonly Input[], sql: string | undefined): boolean {
+  const kinds = new Set(inputs.map(({ format }) => format.kind))
+  return kinds.has('json') || kinds.has('spooled-hashes') || (sql === undefined && !kinds.has('csv'))
+}
+
+async function open(
+  inputs: readonly Input[],
+  options: OpenInputsOptions,
+  bufferBytesMax: number,
+): Promise<RowSource> {
+  const duckDb = await openSealedDuckDb(
+    inputs.map(({ path }) => path),
+    bufferBytesMax,
+  )
   try {
     const connection = await duckDb.connect()
     try {
       const textColumns = new Set(options.textColumns)
-      const scans: Scan[] = []
-      for (const input of inputs) scans.push(await inspect(connection, input, textColumns))
+      const inspected: Scan[] = []
+      for (const input of inputs) inspected.push(await inspect(connection, input, textColumns))
+      // A query says itself which columns it needs.
+      if (options.sql === undefined) for (const scan of inspected) requireSameColumns(scan, inspected[0]!)
+      const scans = inspected.filter(({ rowCount }) => rowCount > 0)
+      if (scans.length === 0) throw noRows(inputs)
       return rowSource(
         duckDb,
         options.sql === undefined
@@ -59,10 +106,20 @@ export async function openRows(files: readonly string[], options: OpenRowsOption
   }
 }
 
+function noRows([first, ...others]: readonly Input[]): OperationError {
+  return new OperationError(
+    others.length === 0
+      ? `${first!.name}: the file has no rows`
+      : `${first!.name} and ${others.length} more: none of the files has rows`,
+  )
+}
+
 /** Rows that stand ready, and how they become plain values. */
 interface Read {
   /** For `RowBatch.file`. */
   readonly file: string
+  /** Of that file, as DuckDB's errors have it. */
+  readonly path: string
   /** What stands after FROM. */
   readonly from: string
   readonly columns: readonly string[]
@@ -72,7 +129,7 @@ interface Read {
 
 /** DuckDB would take a leading ~ for the home directory, and `s3:` for a scheme. */
 function pathFor(file: string): string {
-  return isAbsolute(file) ? file : `./${file}`
+  return isAbsolute(file) || isObjectUrl(file) ? file : `./${file}`
 }
 
 async function readsOfFiles(connection: DuckDBConnection, scans: readonly Scan[]): Promise<readonly Read[]> {
@@ -80,10 +137,9 @@ async function readsOfFiles(connection: DuckDBConnection, scans: readonly Scan[]
   const columns = first.columnNames
   const reads: Read[] = []
   for (const scan of scans) {
-    requireSameColumns(scan, first)
-    const { file, from, rowCount } = scan
+    const { file, path, from, rowCount } = scan
     const prepared = await connection.prepare(selectFrom(from, columns))
-    reads.push({ file, from, columns, readers: compileReaders(prepared, file), rowCount })
+    reads.push({ file, path, from, columns, readers: compileReaders(prepared, file), rowCount })
     prepared.destroySync()
   }
   return reads
@@ -112,7 +168,7 @@ function requireSameColumns(scan: Scan, first: Scan): void {
  */
 async function readOfQuery(connection: DuckDBConnection, scans: readonly Scan[], sql: string): Promise<Read> {
   const [only] = scans.length === 1 ? scans : []
-  const file = only?.file ?? 'query result'
+  const { file, path } = only ?? { file: 'query result', path: '' }
   const union = scans.map(({ from }) => `FROM ${from}`).join(' UNION ALL BY NAME ')
   try {
     await connection.run(`CREATE VIEW input AS ${union}`)
@@ -124,10 +180,10 @@ async function readOfQuery(connection: DuckDBConnection, scans: readonly Scan[],
     await connection.run(`CREATE TABLE result AS\n${sql}`)
     const table = await connection.runAndReadAll('FROM result LIMIT 0')
     const rowCount = await countRows(connection, 'result')
-    return { file, from: 'result', columns: table.columnNames(), readers, rowCount }
+    return { file, path, from: 'result', columns: table.columnNames(), readers, rowCount }
   } catch (cause) {
     if (cause instanceof OperationError) throw cause
-    throw new OperationError(`the query failed: ${queryReason(cause)}`)
+    throw new OperationError(`the query failed: ${queryReason(cause)}`, { cause })
   }
 }
 
@@ -203,25 +259,26 @@ async function* batchesOf(duckDb: SealedDuckDb, read: Read): AsyncGenerator<RowB
 
 async function explainMissingRows(
   connection: DuckDBConnection,
-  { file, from, rowCount }: Read,
+  { file, path, from, rowCount }: Read,
   rowsRead: number,
 ): Promise<OperationError> {
   try {
     await countRows(connection, from)
   } catch (cause) {
-    return fileError(file, cause)
+    return fileError({ file, path }, cause)
   }
   return new OperationError(`${file}: ${rowsRead} rows could be read where ${rowCount} were found before`)
 }
 
-function fileError(file: string, cause: unknown): OperationError {
-  return new OperationError(`${file}: ${fileReason(cause).replaceAll(pathFor(file), file)}`)
+function fileError({ file, path }: Pick<Read, 'file' | 'path'>, cause: unknown): OperationError {
+  const reason = fileReason(cause)
+  return new OperationError(`${file}: ${path === '' ? reason : reason.replaceAll(path, file)}`, { cause })
 }
 
 /** Chunks of the rows, the next one being fetched while one is consumed. */
 async function* chunksOf(
   connection: DuckDBConnection,
-  { file, from, columns }: Read,
+  { file, path, from, columns }: Read,
 ): AsyncGenerator<DuckDBDataChunk> {
   let next: Promise<DuckDBDataChunk | null> = Promise.resolve(null)
   try {
@@ -237,7 +294,7 @@ async function* chunksOf(
       yield chunk
     }
   } catch (cause) {
-    throw fileError(file, cause)
+    throw fileError({ file, path }, cause)
   } finally {
     await next.catch(() => {})
   }

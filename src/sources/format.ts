@@ -7,6 +7,20 @@ export type FileFormat =
   | { readonly kind: 'json'; readonly layout: 'lines' | 'any'; readonly compression: Compression }
   /** Parquet compresses inside. */
   | { readonly kind: 'parquet'; readonly compression: 'uncompressed' }
+  | SpooledHashes
+
+/** Hashes on their way from Redis: one JSON object a line, all values text but two that recgate adds. */
+export interface SpooledHashes {
+  readonly kind: 'spooled-hashes'
+  /** The key's first. */
+  readonly columns: readonly [key: string, ...fields: string[]]
+  /** Where each line's number stands; the latest of the lines with one key counts. */
+  readonly ordinalColumn: string
+  /** Where a line says `true` if its key may have come before. */
+  readonly suspectColumn: string
+  readonly hasSuspects: boolean
+  readonly compression: 'uncompressed'
+}
 
 /** Named as DuckDB names them. */
 export type Compression = 'uncompressed' | 'gzip' | 'zstd'

@@ -206,6 +206,7 @@ export function createPartitions(
     contentHash: () => content.digest(),
 
     async *buckets(bucketsTotal) {
+      const reused = createReusedRows()
       let bucketRows: BucketRow[] = []
       let trip: Bucket[] = []
       let number = 0
@@ -222,14 +223,16 @@ export function createPartitions(
             if (trip.length < limits.bucketsPerTrip) continue
             yield trip
             trip = []
+            reused.takeBack()
           }
-          bucketRows.push({ data: chunk.bytes, keyStart: at + headerBytes, keyEnd, recordEnd: end })
+          bucketRows.push(reused.take(chunk.bytes, at + headerBytes, keyEnd, end))
         }
         if (partition === partitions.at(-1)) continue
         if (trip.length > 0) yield trip
         trip = []
         // The bucket may go on in the next partition, which takes over chunks of this one.
         bucketRows = bucketRows.map(copyOfRow)
+        reused.takeBack()
         unload(partition, chunks)
       }
       for (; number < bucketsTotal; number++) {
@@ -304,10 +307,10 @@ function forEachEqual(
   { addresses, hashes }: Order,
   onEqual: (firstAddress: number, address: number) => void,
 ): void {
-  let firsts: number[] = []
+  const firsts: number[] = []
   for (let index = 1; index < hashes.length; index++) {
     if (hashes[index] !== hashes[index - 1]) {
-      firsts = []
+      firsts.length = 0
       continue
     }
     if (firsts.length === 0) firsts.push(addresses[index - 1]!)
@@ -321,6 +324,34 @@ function forEachEqual(
 function haveOneKey(a: Entry, b: Entry): boolean {
   const start = (entry: Entry) => entry.at + headerBytes
   return a.chunk.bytes.compare(b.chunk.bytes, start(b), b.keyEnd, start(a), a.keyEnd) === 0
+}
+
+/**
+ * Rows of the trip under way, their objects filled anew for each trip: one object a row was half of the memory that
+ * writing 10 M rows took.
+ */
+function createReusedRows() {
+  const rows: { -readonly [Name in keyof BucketRow]: BucketRow[Name] }[] = []
+  let taken = 0
+  return {
+    take(data: Buffer, keyStart: number, keyEnd: number, recordEnd: number): BucketRow {
+      const known = rows[taken]
+      taken++
+      if (known === undefined) {
+        const row = { data, keyStart, keyEnd, recordEnd }
+        rows.push(row)
+        return row
+      }
+      known.data = data
+      known.keyStart = keyStart
+      known.keyEnd = keyEnd
+      known.recordEnd = recordEnd
+      return known
+    },
+    takeBack() {
+      taken = 0
+    },
+  }
 }
 
 function copyOfRow({ data, keyStart, keyEnd, recordEnd }: BucketRow): BucketRow {

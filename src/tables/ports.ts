@@ -58,6 +58,29 @@ export interface RowSource {
   close(): Promise<void>
 }
 
+/** A hash as a row: its key, and its fields with their values, all of them text. */
+export interface KeyedHash {
+  readonly key: string
+  readonly fields: readonly (readonly [name: string, value: string])[]
+}
+
+/** What one step of reading hashes met; a step may be empty. */
+export interface HashPage {
+  readonly hashes: readonly KeyedHash[]
+  /** Keys that match and hold something else than a hash. */
+  readonly otherKeys: readonly string[]
+}
+
+/** Hashes of a Redis, one for each row, as spark-redis writes them. Read only. */
+export interface HashSource {
+  /**
+   * Every hash whose key matches the pattern, in no order. A key may come more than once, and one that is written
+   * meanwhile may come or not.
+   * @throws OperationError naming a key or field that isn't UTF-8, or that may not be read.
+   */
+  pages(pattern: string): AsyncIterable<HashPage>
+}
+
 /** One generation of one model's tables. */
 export interface GenerationAddress {
   readonly tenantId: string

@@ -108,6 +108,8 @@ export async function publish(services: PublishServices, request: PublishRequest
       badRowsMax: request.badRowsMax,
       onProgress: (done) => onProgress({ phase: 'reading', done, total: source.rowsExpected }),
     })
+    // What it holds is needed no more, and writing needs memory of its own.
+    await source.close()
     try {
       return await publishPacked(services, request, packed, lease.held)
     } finally {

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -65,9 +65,11 @@ describe('a file that is refused', () => {
   test('because it is not there, or not a file', async () => {
     const gone = files.path('gone.csv')
     expect(await failureOf(gone)).toBe(`${gone}: no such file`)
-    const directory = files.path('directory.csv')
-    await mkdir(directory)
-    expect(await failureOf(directory)).toBe(`${directory}: a directory; name the files`)
+    expect(await failureOf('/dev/null')).toMatch('/dev/null: not a kind of file that can be read')
+    await symlink('/dev/null', files.path('device.csv'))
+    expect(await failureOf(files.path('device.csv'))).toBe(
+      `${files.path('device.csv')}: not a regular file; send its rows to standard input, as - with --format`,
+    )
     expect(await failureOf('https://example.com/rows.csv')).toBe('https://example.com/rows.csv: no such file')
     expect(await failureOf('~/rows.csv')).toBe('~/rows.csv: no such file')
     expect(await failureOf([])).toBe('no file to read rows from')

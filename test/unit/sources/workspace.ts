@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance, quotedString } from '@duckdb/node-api'
 import { type OpenRowsOptions, openRows } from '../../../src/sources/duckdb-source.ts'
-import type { RowBatch, SourceValue } from '../../../src/tables/ports.ts'
+import type { RowBatch, RowSource, SourceValue } from '../../../src/tables/ports.ts'
 
 /** A directory for one test file, with ways to put input files into it. */
 export interface Workspace {
@@ -51,7 +51,12 @@ export async function readAll(
   files: string | readonly string[],
   options?: OpenRowsOptions,
 ): Promise<ReadRows> {
-  const source = await openRows(typeof files === 'string' ? [files] : files, options)
+  return readSource(openRows(typeof files === 'string' ? [files] : files, options))
+}
+
+/** Reads all and closes. */
+export async function readSource(opening: Promise<RowSource>): Promise<ReadRows> {
+  const source = await opening
   try {
     const batches: ReadRows['batches'][number][] = []
     const rows: SourceValue[][] = []
@@ -79,8 +84,13 @@ export async function failureOf(
   files: string | readonly string[],
   options?: OpenRowsOptions,
 ): Promise<string> {
+  return failureOfSource(() => openRows(typeof files === 'string' ? [files] : files, options))
+}
+
+/** The message of the OperationError that opening and reading end in. */
+export async function failureOfSource(open: () => Promise<RowSource>): Promise<string> {
   try {
-    await readAll(files, options)
+    await readSource(open())
   } catch (cause) {
     if (cause instanceof Error && cause.name === 'OperationError') return cause.message
     throw cause
