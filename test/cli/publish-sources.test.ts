@@ -21,6 +21,8 @@ const document = {
       key: [{ claim: 'sub', column: 'player_id' }],
       record: { games: { type: 'list', maxItems: 5, items: { type: 'uint', max: 4095 } } },
       default: { games: [1] },
+      // Each publish is another table altogether.
+      gates: { minRetainedKeys: 0, maxMeanChange: 1 },
       versions: ['itemcf'],
       control: 'itemcf',
       weights: { itemcf: 100 },

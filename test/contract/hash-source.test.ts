@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import { limits } from '../../src/domain/limits.ts'
