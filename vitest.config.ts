@@ -10,10 +10,18 @@ export default defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/bench/**', 'test/topologies/**', 'test/browser/**'],
+          exclude: ['test/bench/**', 'test/topologies/**', 'test/browser/**', 'test/faults/**'],
           globalSetup: ['test/support/global-redis.ts'],
           // Many tests wait for servers more than they compute.
           maxWorkers: 4,
+          ...timeouts,
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
           ...timeouts,
         },
       },

@@ -116,7 +116,8 @@ beforeAll(async () => {
     for (const modelId of modelIds)
       for (const version of ['v1', 'v2'])
         await publishRows(tools, [tenant, modelId, version], rowsOfModel(tenant, modelId))
-  gateway = await startGateway(testSettings(redis.url))
+  // A collector would name keys of its own.
+  gateway = await startGateway(testSettings(redis.url, { RECGATE_COLLECT_EVERY_MS: '0' }))
 })
 
 afterAll(async () => {
