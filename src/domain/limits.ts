@@ -76,7 +76,7 @@ export const limits = {
   /** A token's times lie before this: 10000-01-01T00:00:00Z in Unix seconds. */
   numericDateBelow: 253_402_300_800,
   rsaBitsMin: 2_048,
-  /** A check costs the square of it; with 16,384 bits and a long exponent, one takes a thread for 100 ms and more. */
+  /** What a check costs grows with the square of the modulus and with the length of the exponent. */
   rsaBitsMax: 8_192,
   rsaExponentBitsMax: 32,
   secretBytesMin: 32,

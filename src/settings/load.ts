@@ -63,13 +63,15 @@ export function readKeyAuthorities({ jwksCaFile: file }: Pick<Settings, 'jwksCaF
   if (file === undefined) return null
   try {
     const text = readFileSync(file, 'utf8')
-    // Node would read the first one only, here and, up to the one that is broken, in TLS.
+    // X509Certificate reads the first one and passes over what follows.
     for (const certificate of certificatesIn(text)) new X509Certificate(certificate)
     return text
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const isFile = code?.startsWith('ERR_OSSL') !== true
-    const problem = isFile ? `can't be read: ${message}` : `${file} holds something that is no certificate in PEM`
+    const problem = isFile
+      ? `can't be read: ${message}`
+      : `${file} holds something that is no certificate in PEM`
     throw new SettingsError('settings', [{ path: 'jwksCaFile (RECGATE_JWKS_CA_FILE)', problem }])
   }
 }
