@@ -76,6 +76,9 @@ export const limits = {
   /** A token's times lie before this: 10000-01-01T00:00:00Z in Unix seconds. */
   numericDateBelow: 253_402_300_800,
   rsaBitsMin: 2_048,
+  /** What a check costs grows with the square of the modulus and with the length of the exponent. */
+  rsaBitsMax: 8_192,
+  rsaExponentBitsMax: 32,
   secretBytesMin: 32,
   /** Entries of a tenant's history; older ones leave. */
   historyEntriesMax: 1_000,

@@ -208,8 +208,16 @@ describe('key servers', () => {
     ])
     const text = file('no certificate')
     expect(failure(() => readKeyAuthorities({ jwksCaFile: text })).faults).toEqual([
-      `jwksCaFile (RECGATE_JWKS_CA_FILE): ${text} holds no certificate in PEM`,
+      `jwksCaFile (RECGATE_JWKS_CA_FILE): ${text} holds something that is no certificate in PEM`,
     ])
+    const both = file(`# ours\n${authority.pem}\n# theirs\n${authority.pem}`)
+    expect(readKeyAuthorities({ jwksCaFile: both })).toContain('# theirs')
+    for (const broken of [authority.pem.replace(/[A-Za-z0-9+/]{40}\n/, ''), authority.pem.slice(0, 200)]) {
+      const second = file(`${authority.pem}\n${broken}`)
+      expect(failure(() => readKeyAuthorities({ jwksCaFile: second })).faults).toEqual([
+        `jwksCaFile (RECGATE_JWKS_CA_FILE): ${second} holds something that is no certificate in PEM`,
+      ])
+    }
   })
 })
 
