@@ -104,6 +104,10 @@ export const limits = {
   lingerMsMax: 1_000,
   /** How long a client may leave its answers unread; longer than any deadline, so that waiting for one is not meant. */
   unreadMsMax: 12_000,
+  /** When listeners close after the drain: what a request that is still on its way may take, and silence. */
+  closeArrivingMsMax: 2_000,
+  /** And what an answer that is due may take: longer than any deadline, and as long as it may be left unread. */
+  closeMsMax: 12_000,
   corsOriginsMax: 256,
   /** Browsers keep a preflight's answer at most so long (Chromium's own bound). */
   preflightSecondsMax: 7_200,
