@@ -3,6 +3,7 @@ import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../src/domain/codec/record-schema.ts'
+import { limits } from '../../src/domain/limits.ts'
 import { testRedis } from '../support/redis.ts'
 import {
   applyDocument,
@@ -486,6 +487,9 @@ describe('Accept', () => {
     [`${packed};q=0, text/html`, null],
     ['application/vnd.recgate.packed2', null],
     ['nonsense', null],
+    [`application/json;x=${'x'.repeat(limits.acceptCharactersMax)}`, null],
+    [`${packed}, ${'x/y,'.repeat(limits.acceptCharactersMax / 4)}`, null],
+    [`${packed}, `.padEnd(limits.acceptCharactersMax, 'x/y,'), packed],
   ])('%s', async (accept, expected) => {
     const headers: Record<string, string> = accept === undefined ? {} : { accept }
     // The second answer comes from what was weighed for the first.
