@@ -11,6 +11,7 @@ import { createSavedCatalog } from './disk/saved-catalog.ts'
 import { openStateDirectory, type StateDirectory, type StateDirectoryEvent } from './disk/state-directory.ts'
 import { isId } from './domain/ids.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
+import { closerOf } from './http/close-listener.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
@@ -166,7 +167,10 @@ export function composeGateway(options: GatewayOptions): Gateway {
         scrape: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       }),
   }
-  const started = options.planes.map((plane) => ({ plane, app: servers[plane]() }))
+  const started = options.planes.map((plane) => {
+    const app = servers[plane]()
+    return { plane, app, close: closerOf(app) }
+  })
 
   return {
     snapshots,
@@ -199,7 +203,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
       // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests. One that was
       // never ready got none.
       if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
-      await Promise.all(started.map(({ app }) => app.close()))
+      await Promise.all(started.map(({ close }) => close()))
       const closed = snapshots.close()
       keySets.close()
       // They would wait for what a Redis that hangs still owes them.

@@ -342,6 +342,14 @@ describe('trustProxy', () => {
     '010.0.0.1',
     '0.0.0.0/0',
     '::/0',
+    '0.0.0.0/1',
+    '10.0.0.0/7',
+    '::/1',
+    '2000::/15',
+    '::/80',
+    '::ffff:0:0/95',
+    '::ffff:0:0/96',
+    '::ffff:10.0.0.0/103',
     'fe80::1%eth0',
     '::/129',
     '10.0.0.1:80',
@@ -350,6 +358,13 @@ describe('trustProxy', () => {
       expect.stringMatching(fault),
     ])
   })
+
+  test.each(['10.0.0.0/8', '2001::/16', 'fd00::/16', '::ffff:10.0.0.0/104', '::1/128'])(
+    '%s is taken',
+    (text) => {
+      expect(loadSettings({ ...redis, RECGATE_TRUST_PROXY: text }).trustProxy).toEqual([text])
+    },
+  )
 
   test.each(['true', '1', '10.0.0.0/8', '[true]', '[1]'])('%s in a file is refused', (text) => {
     expect(failure(() => loadSettings(redis, file(`trustProxy: ${text}`))).faults).toEqual([
