@@ -333,6 +333,11 @@ function packageVersion(): string {
   return (createRequire(import.meta.url)('../package.json') as { version: string }).version
 }
 
+// `recgate … | head` reads no further: the command still does what it does, and nobody is there to be told.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
 async function main(): Promise<number> {
   try {
     await program.parseAsync()

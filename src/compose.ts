@@ -11,6 +11,7 @@ import { createSavedCatalog } from './disk/saved-catalog.ts'
 import { openStateDirectory, type StateDirectory, type StateDirectoryEvent } from './disk/state-directory.ts'
 import { isId } from './domain/ids.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
+import { closerOf } from './http/close-listener.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
@@ -171,7 +172,10 @@ export function composeGateway(options: GatewayOptions): Gateway {
         scrape: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       }),
   }
-  const started = options.planes.map((plane) => ({ plane, app: servers[plane]() }))
+  const started = options.planes.map((plane) => {
+    const app = servers[plane]()
+    return { plane, app, close: closerOf(app) }
+  })
   const collector =
     options.planes.includes('admin') && settings.collectEveryMs > 0
       ? composeCollector(settings, createRedisClient('tables', connectionOf('tables')), store, log)
@@ -208,7 +212,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
       // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests. One that was
       // never ready got none.
       if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
-      await Promise.all(started.map(({ app }) => app.close()))
+      await Promise.all(started.map(({ close }) => close()))
       const closed = Promise.all([snapshots.close(), collector?.close()])
       keySets.close()
       // They would wait for what a Redis that hangs still owes them.

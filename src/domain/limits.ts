@@ -123,6 +123,9 @@ export const limits = {
   /** A token's times lie before this: 10000-01-01T00:00:00Z in Unix seconds. */
   numericDateBelow: 253_402_300_800,
   rsaBitsMin: 2_048,
+  /** What a check costs grows with the square of the modulus and with the length of the exponent. */
+  rsaBitsMax: 8_192,
+  rsaExponentBitsMax: 32,
   secretBytesMin: 32,
   /** Entries of a tenant's history; older ones leave. */
   historyEntriesMax: 1_000,
@@ -145,6 +148,8 @@ export const limits = {
   /** Reads that wait for Redis at one time in one process; the next one falls down the ladder at once. */
   readsInFlightMax: 16_384,
   acceptCacheEntriesMax: 256,
+  /** A longer `Accept` admits nothing: 15 kB of ranges took 2 ms to weigh. Browsers send some 150. */
+  acceptCharactersMax: 512,
   urlBytesMax: 4_096,
   headerBytesMax: 16_384,
   /** A body means nothing to the data plane: a smaller one is dropped, a larger one ends the connection. */
@@ -155,6 +160,10 @@ export const limits = {
   lingerMsMax: 1_000,
   /** How long a client may leave its answers unread; longer than any deadline, so that waiting for one is not meant. */
   unreadMsMax: 12_000,
+  /** When listeners close after the drain: what a request that is still on its way may take, and silence. */
+  closeArrivingMsMax: 2_000,
+  /** And what an answer that is due may take: longer than any deadline, and as long as it may be left unread. */
+  closeMsMax: 12_000,
   corsOriginsMax: 256,
   /** Browsers keep a preflight's answer at most so long (Chromium's own bound). */
   preflightSecondsMax: 7_200,

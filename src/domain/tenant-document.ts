@@ -102,9 +102,7 @@ const issuer = z.strictObject({
   issuer: z.string().min(1).max(512),
   audience: z.string().min(1).max(512),
   jwks: jwks.optional(),
-  hs256: z
-    .strictObject({ secretRef: z.string().min(1).max(128), kid: z.string().max(128).optional() })
-    .optional(),
+  hs256: z.strictObject({ secretRef: z.string().min(1).max(128), kid: kid.optional() }).optional(),
   models: z.array(id).min(1).max(limits.modelsPerTenantMax).optional(),
   maxLifetimeSeconds: z.int().min(1).optional(),
   /** Keys that verify nothing, whether they stand here or are fetched. */

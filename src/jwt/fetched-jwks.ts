@@ -28,8 +28,13 @@ export interface LeftOutKey {
 
 const publicMembers = ['kty', 'kid', 'alg', 'crv', 'x', 'y', 'n', 'e'] as const
 
-export async function importFetchedKeys(jwks: readonly unknown[]): Promise<FetchedKeys> {
+/** A key that is among `known` comes as the object that it is there. */
+export async function importFetchedKeys(
+  jwks: readonly unknown[],
+  known: Pick<FetchedKeys, 'keys' | 'jwks'> = { keys: [], jwks: [] },
+): Promise<FetchedKeys> {
   const imported = await Promise.all(jwks.map(importOne))
+  const knownByText = new Map(known.jwks.map((jwk, index) => [JSON.stringify(jwk), known.keys[index]!]))
   const good = new Map<string, { key: VerificationKey; jwk: PublicJwk }>()
   const leftOut: LeftOutKey[] = []
   for (const [index, { key, jwk, faults }] of imported.entries()) {
@@ -40,7 +45,7 @@ export async function importFetchedKeys(jwks: readonly unknown[]): Promise<Fetch
     // Each would cost a check of its own for every token that names it; keys without a name are bounded elsewhere.
     const name = key.kid === null ? `${index}` : `${key.algorithm} ${key.kid}`
     if (good.has(name)) leftOut.push({ kid: key.kid, reason: 'kid: is that of another key, which serves' })
-    else good.set(name, { key, jwk })
+    else good.set(name, { key: knownByText.get(JSON.stringify(jwk)) ?? key, jwk })
   }
   const kept = [...good.values()]
   return {

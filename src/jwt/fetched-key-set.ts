@@ -78,6 +78,8 @@ export interface FetchedKeySet extends KeySet {
 interface Fetch {
   readonly over: Promise<void>
   readonly controller: AbortController
+  /** By a token, whose unknown key need not exist. */
+  readonly isAsked: boolean
 }
 
 const noKeys: readonly VerificationKey[] = Object.freeze([])
@@ -101,10 +103,11 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
     return fetchedAt === null ? Number.NEGATIVE_INFINITY : fetchedAt + pace.serveMs
   }
 
-  function fetch(): Fetch {
+  function fetch(isAsked: boolean): Fetch {
     clearTimeout(timer)
     const controller = new AbortController()
-    const current: Fetch = { controller, over: fetchOnce(controller.signal).finally(() => finish(current)) }
+    const over = fetchOnce(controller.signal).finally(() => finish(current))
+    const current: Fetch = { controller, over, isAsked }
     underway = current
     return current
   }
@@ -113,7 +116,11 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
     if (underway !== current) return
     underway = null
     const waitMs = failures === 0 ? pace.refreshMs : backOffMs(pace, failures)
-    timer = setTimeout(fetch, waitMs * (0.75 + Math.random() / 2)).unref()
+    const jitteredMs = waitMs * (0.75 + Math.random() / 2)
+    // Else whoever makes up key ids causes not one fetch in so long but one and its repetitions.
+    const isPatient = current.isAsked && failures > 0 && clock() < goodUntilMs()
+    const leastMs = isPatient ? pace.askedMs : 0
+    timer = setTimeout(() => fetch(false), Math.max(leastMs, jitteredMs)).unref()
   }
 
   async function fetchOnce(signal: AbortSignal): Promise<void> {
@@ -134,7 +141,7 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
   async function takeKeys(signal: AbortSignal): Promise<string | null> {
     const answer = await options.fetchKeys(place.url, signal)
     if ('failure' in answer) return answer.failure
-    const fetched = await importFetchedKeys(answer.jwks)
+    const fetched = await importFetchedKeys(answer.jwks, { keys, jwks })
     if (signal.aborted) return null
     reportLeftOut(fetched.leftOut)
     if (fetched.keys.length === 0) return 'the key set holds no key that can be used'
@@ -159,7 +166,7 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
     }
     if (awaiting >= limits.tokensAwaitingKeysMax) return 'busy'
     awaiting++
-    return (underway ?? fetch()).over.finally(() => {
+    return (underway ?? fetch(true)).over.finally(() => {
       awaiting--
     })
   }
@@ -183,7 +190,7 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
     start() {
       if (startedAt !== null) return
       startedAt = clock()
-      fetch()
+      fetch(false)
     },
     stop() {
       clearTimeout(timer)

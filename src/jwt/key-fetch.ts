@@ -1,10 +1,9 @@
-import { type LookupAddress, lookup } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
-import type { LookupFunction } from 'node:net'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { limits } from '../domain/limits.ts'
 import { isPublicAddress, literalAddress } from './key-address.ts'
+import { asLookup, createHostLookup, type FindAddresses } from './key-host.ts'
 
 /**
  * Asks a key server for its key set (RFC 7517 section 5), and believes it nothing: https only, no redirect, no proxy,
@@ -18,6 +17,8 @@ export interface KeyFetcherOptions {
   readonly extraAuthorities: string | null
   /** Default `limits.keyFetchMsMax`. */
   readonly timeoutMs?: number
+  /** Addresses of the DNS servers that know public hosts, such as `127.0.0.1:53`; default: those of the system. */
+  readonly nameServers?: readonly string[]
 }
 
 /** The members of `keys`, unchecked, or why there are none: one short line that quotes nothing of the answer. */
@@ -31,6 +32,9 @@ class FetchFailure extends Error {}
 export function createKeyFetcher(options: KeyFetcherOptions): FetchKeys {
   const { timeoutMs = limits.keyFetchMsMax } = options
   const privateHosts = new Set(options.privateHosts.map((host) => new URL(`https://${host}`).hostname))
+  const { nameServers } = options
+  const hosts = createHostLookup({ timeoutMs, ...(nameServers === undefined ? {} : { nameServers }) })
+  const findPublic = publicOnly(hosts.inDns)
   // Reading the system's authorities takes milliseconds, which only gateways with key servers need to spend.
   let secureContext: SecureContext | null = null
 
@@ -41,12 +45,14 @@ export function createKeyFetcher(options: KeyFetcherOptions): FetchKeys {
       const isPrivate = privateHosts.has(url.hostname)
       if (!isPrivate) checkLiteralAddress(url)
       secureContext ??= trusting(options.extraAuthorities)
+      const find = isPrivate ? hosts.inSystem : findPublic
+      const ended = AbortSignal.any([timeout, signal])
       const response = await ask(url, {
         // One of its own: Node's shared agent may take a proxy from the environment, and keeps connections. Neither
         // may the environment say that any certificate will do (NODE_TLS_REJECT_UNAUTHORIZED).
         agent: new Agent({ keepAlive: false, secureContext, rejectUnauthorized: true }),
-        signal: AbortSignal.any([timeout, signal]),
-        ...(isPrivate ? {} : { lookup: lookupPublic }),
+        signal: ended,
+        lookup: asLookup((hostname) => find(hostname, ended)),
       })
       return { jwks: keysOf(await readBody(response)) }
     } catch (error) {
@@ -68,7 +74,7 @@ function checkedUrl(text: string): URL {
   return url
 }
 
-/** Node looks up names only: an address in the URL never meets `lookupPublic`. */
+/** Node looks up names only: an address in the URL never meets `publicOnly`. */
 function checkLiteralAddress({ hostname }: URL): void {
   const address = literalAddress(hostname)
   if (address !== null && !isPublicAddress(address)) throw notPublic()
@@ -78,15 +84,14 @@ function checkLiteralAddress({ hostname }: URL): void {
  * What a socket connects to is what was checked here, so that a name can't have one address for the check and another
  * for the connection (DNS rebinding).
  */
-const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error !== null) return callback(error, [])
-    const usable = addresses.filter(({ address }) => isPublicAddress(address))
-    const [first] = usable
-    if (first === undefined) return callback(notPublic(), [])
-    if (options.all === true) return callback(null, usable)
-    return callback(null, first.address, first.family)
-  })
+function publicOnly(find: FindAddresses): FindAddresses {
+  return async (hostname, signal) => {
+    // Never a public host, and for no DNS server to decide (RFC 6761 section 6.3).
+    if (/(^|\.)localhost\.?$/.test(hostname)) throw notPublic()
+    const usable = (await find(hostname, signal)).filter(({ address }) => isPublicAddress(address))
+    if (usable.length === 0) throw notPublic()
+    return usable
+  }
 }
 
 function notPublic(): Error {

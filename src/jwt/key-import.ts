@@ -122,11 +122,20 @@ async function importMembers(
         path: joinPath(path, 'n'),
         problem: `has ${modulusLength} bits; an RSA key needs at least ${limits.rsaBitsMin}`,
       })
+    if (modulusLength > limits.rsaBitsMax)
+      return faulty({
+        path: joinPath(path, 'n'),
+        problem: `has ${modulusLength} bits; an RSA key may have at most ${limits.rsaBitsMax}`,
+      })
+    const exponent = BigInt(`0x${Buffer.from(publicExponent).toString('hex')}`)
     // With the exponent 1 everything is its own signature.
-    if (
-      publicExponent.every((byte, index) => (index === publicExponent.length - 1 ? byte === 1 : byte === 0))
-    )
+    if (exponent <= 1n)
       return faulty({ path: joinPath(path, 'e'), problem: 'must be greater than 1; AQAB (65537) is usual' })
+    if (exponent >= 1n << BigInt(limits.rsaExponentBitsMax))
+      return faulty({
+        path: joinPath(path, 'e'),
+        problem: `may have at most ${limits.rsaExponentBitsMax} bits; AQAB (65537) is usual`,
+      })
   }
   return {
     key: Object.freeze({ kid: (members['kid'] as string | undefined) ?? null, algorithm, material }),

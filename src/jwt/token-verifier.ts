@@ -32,7 +32,8 @@ export interface TokenVerifierOptions {
 
 /**
  * Anybody can send tokens that claim an issuer, each costing a check in libuv's pool, which looks up names and reads
- * files, too. Lines are claimed issuers: junk for one makes its newcomers wait, and nobody else's.
+ * files, too. Lines are claimed issuers: junk for one makes its newcomers wait, and nobody else's. Tokens that were
+ * genuine before have a line of their own beside it, which nobody can fill who has none.
  */
 const signatureBounds: QueueBounds = {
   atOnceMax: limits.verificationsAtOnceMax,
@@ -47,6 +48,8 @@ interface Vouching {
 }
 
 interface KeptToken extends Vouching {
+  /** The one of `keys` that verified it. */
+  readonly key: VerificationKey
   /** The whole of it, and compared as a whole: two tokens with one index can't be taken for each other. */
   readonly token: string
   readonly verified: VerifiedToken
@@ -97,12 +100,25 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
         if (nowMs < kept.keptUntilMs) return kept.verified
         if (nowMs >= kept.expiresAtMs) return refuseTo(kept.issuer.tenantId, tokenExpired)
       }
-      cache.delete(indexOf(token))
+      const renewed = withUnchangedKey(kept, catalog, nowMs)
+      if (renewed !== null) return renewed
+      // It stays, as a token that was genuine, until a proof says otherwise.
+      return firstSight(token, catalog, nowMs < kept.expiresAtMs)
     }
-    return firstSight(token, catalog)
+    return firstSight(token, catalog, false)
   }
 
-  function firstSight(token: string, catalog: Snapshot) {
+  /** A rotation that leaves the token's own key where it was asks for no new proof: a fetched key that stays is the same object. */
+  function withUnchangedKey(kept: KeptToken, catalog: Snapshot, nowMs: number): VerifiedToken | null {
+    const { issuer, token } = kept
+    const { keys } = issuer.keySet
+    if (nowMs >= kept.keptUntilMs || catalog.issuers.get(issuer.issuer) !== issuer) return null
+    if (kept.keys === keys || !keys.includes(kept.key)) return null
+    cache.set(indexOf(token), { ...kept, keys }, { size: token.length })
+    return kept.verified
+  }
+
+  function firstSight(token: string, catalog: Snapshot, wasGenuine: boolean) {
     const already = underway.get(token)
     if (already !== undefined && isCurrent(already, catalog)) return already.result
     if (isKnownAsWrong(token, catalog)) return tokenInvalid
@@ -111,11 +127,14 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     const issuer = catalog.issuers.get(unverified.issuer)
     if (issuer === undefined) return catalog.incomplete ? unknownYet : tokenInvalid
     if (isRevoked(issuer, unverified.kid)) return tokenInvalid
-    if (hasKeysFor(issuer, unverified.kid)) return share(token, issuer, prove(token, unverified, issuer))
+    if (hasKeysFor(issuer, unverified.kid))
+      return share(token, issuer, prove(token, unverified, issuer, wasGenuine))
     const renewal = issuer.keySet.renew()
     if (renewal === 'busy') return tooMany
     if (renewal === 'resting') return hasKeys(issuer) ? tokenInvalid : noKeys
-    const proven = renewal.then(() => (hasKeys(issuer) ? prove(token, unverified, issuer) : noKeys))
+    const proven = renewal.then(() =>
+      hasKeys(issuer) ? prove(token, unverified, issuer, wasGenuine) : noKeys,
+    )
     return share(token, issuer, proven)
   }
 
@@ -134,13 +153,15 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     token: string,
     unverified: UnverifiedToken,
     issuer: TrustedIssuer,
+    wasGenuine: boolean,
   ): Promise<VerifiedToken | Refusal> {
     const { keys, goodUntilMs } = issuer.keySet
     const fitting = fittingKeys(keys, issuer.revokedKids, unverified)
     if (fitting.length === 0) return tokenInvalid
-    const isSigned = await queue.run(issuer.issuer, () => isSignedByOneOf(fitting, token))
-    if (isSigned === null) return tooMany
-    if (!isSigned) {
+    const key = await signerOf(token, fitting, lineOf(issuer, wasGenuine))
+    if (key === 'busy') return tooMany
+    if (key === null) {
+      if (cache.peek(indexOf(token))?.token === token) cache.delete(indexOf(token))
       refused.set(indexOf(token), { token, issuer, keys }, { size: token.length })
       return tokenInvalid
     }
@@ -153,9 +174,23 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     const verified = Object.freeze({ issuer, claims: Object.freeze(claims) })
     const expires = expiresAtMs(claims)
     const keptUntilMs = Math.min(expires, nowMs + limits.tokenCacheMsMax, goodUntilMs)
-    const kept = { token, verified, issuer, keys, expiresAtMs: expires, keptUntilMs }
+    const kept = { token, verified, issuer, keys, key, expiresAtMs: expires, keptUntilMs }
     cache.set(indexOf(token), kept, { size: token.length })
     return verified
+  }
+
+  /** A turn for each key, so that a token without `kid` takes no more of them at one time than any other. */
+  async function signerOf(
+    token: string,
+    fitting: readonly VerificationKey[],
+    line: string,
+  ): Promise<VerificationKey | 'busy' | null> {
+    for (const key of fitting) {
+      const isSigned = await queue.run(line, () => isSignedBy(key, token))
+      if (isSigned === null) return 'busy'
+      if (isSigned) return key
+    }
+    return null
   }
 
   function isKnownAsWrong(token: string, catalog: Snapshot): boolean {
@@ -211,15 +246,17 @@ function fittingKeys(
   return fitting.filter((key) => key.kid === kid)
 }
 
-async function isSignedByOneOf(keys: readonly VerificationKey[], token: string): Promise<boolean> {
-  for (const key of keys) {
-    try {
-      await compactVerify(token, key.material, { algorithms: [key.algorithm] })
-      return true
-    } catch (error) {
-      // Anything else is a fault of ours, such as a key that was imported for another algorithm.
-      if (!(error instanceof errors.JOSEError)) throw error
-    }
+async function isSignedBy(key: VerificationKey, token: string): Promise<boolean> {
+  try {
+    await compactVerify(token, key.material, { algorithms: [key.algorithm] })
+    return true
+  } catch (error) {
+    // Anything else is a fault of ours, such as a key that was imported for another algorithm.
+    if (!(error instanceof errors.JOSEError)) throw error
+    return false
   }
-  return false
+}
+
+function lineOf({ issuer }: TrustedIssuer, wasGenuine: boolean): string {
+  return `${wasGenuine ? 'known' : 'new'} ${issuer}`
 }

@@ -12,8 +12,8 @@ import { type Representation, represent } from './represent.ts'
 export interface RecommendationRequest {
   readonly authorization: string | undefined
   readonly query: Query
-  /** Null: the client accepts none of what can be sent. */
-  readonly format: Format | null
+  /** Asked once the token has verified. Null: the client accepts none of what can be sent. */
+  readonly format: () => Format | null
   /** The header `Recgate-Deadline-Ms`. */
   readonly deadlineMs: string | undefined
   /** On `performance.now()`'s clock. */
@@ -50,7 +50,8 @@ export function createRecommend({ verifier, snapshots, reader }: RecommendServic
     if (isRefusal(token)) return token
     const tenant = catalog.tenants.get(token.issuer.tenantId)
     if (tenant === undefined) return noSnapshot
-    if (request.format === null) return refuseTo(tenant.id, unacceptable)
+    const format = request.format()
+    if (format === null) return refuseTo(tenant.id, unacceptable)
 
     const target = findTarget(token, tenant, request.query)
     if (isRefusal(target)) return refuseTo(tenant.id, target)
@@ -61,7 +62,7 @@ export function createRecommend({ verifier, snapshots, reader }: RecommendServic
     const recommendation = climbDown(target.model, target, attributeDeadline(found, deadline))
     if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
-    return representOrFall(tenant, recommendation, request.format)
+    return representOrFall(tenant, recommendation, format)
   }
 }
 

@@ -58,19 +58,28 @@ export function resolveSecrets(
   }
 }
 
-/** The text of `jwksCaFile`, null without one. Throws SettingsError where it holds no certificate in PEM. */
+/** The text of `jwksCaFile`, null without one. Throws SettingsError where it holds anything in PEM but certificates. */
 export function readKeyAuthorities({ jwksCaFile: file }: Pick<Settings, 'jwksCaFile'>): string | null {
   if (file === undefined) return null
   try {
     const text = readFileSync(file, 'utf8')
-    new X509Certificate(text)
+    // X509Certificate reads the first one and passes over what follows.
+    for (const certificate of certificatesIn(text)) new X509Certificate(certificate)
     return text
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const isFile = code?.startsWith('ERR_OSSL') !== true
-    const problem = isFile ? `can't be read: ${message}` : `${file} holds no certificate in PEM`
+    const problem = isFile
+      ? `can't be read: ${message}`
+      : `${file} holds something that is no certificate in PEM`
     throw new SettingsError('settings', [{ path: 'jwksCaFile (RECGATE_JWKS_CA_FILE)', problem }])
   }
+}
+
+/** Each from its own head on; the whole where there is none, which is then no certificate. */
+function certificatesIn(text: string): readonly string[] {
+  const parts = text.split(/(?=-----BEGIN )/).filter((part) => part.startsWith('-----BEGIN '))
+  return parts.length === 0 ? [text] : parts
 }
 
 function readFile(file: string): Record<string, unknown> {

@@ -48,18 +48,30 @@ const cors = z
   })
   .prefault({})
 
+/** A wider range is everybody, or nearly: who writes it means something else. */
+const proxyBitsMin = { ipv4: 8, ipv6: 16 }
+
+/** IPv4 as IPv6 has it: `::ffff:10.0.0.1`. */
+const mappedIPv4 = ipaddr.IPv6.parse('::ffff:0:0')
+const mappedIPv4Bits = 96
+
+function isNarrow(range: string): boolean {
+  const [address, bits] = ipaddr.parseCIDR(range)
+  if (address instanceof ipaddr.IPv4) return bits >= proxyBitsMin.ipv4
+  const holdsIPv4 = address.match(mappedIPv4, Math.min(bits, mappedIPv4Bits))
+  return bits >= (holdsIPv4 ? mappedIPv4Bits + proxyBitsMin.ipv4 : proxyBitsMin.ipv6)
+}
+
 /** Neither short forms such as `10.1`, nor a range of everybody. */
 function isProxyRange(text: string): boolean {
   const isAddress =
     ipaddr.IPv4.isValidFourPartDecimal(text) || (ipaddr.IPv6.isValid(text) && !text.includes('%'))
   if (isAddress) return true
-  return (
-    (ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || ipaddr.IPv6.isValidCIDR(text)) && !/\/0+$/.test(text)
-  )
+  return (ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || ipaddr.IPv6.isValidCIDR(text)) && isNarrow(text)
 }
 
 const proxyRangeFault =
-  'must be addresses and CIDR ranges of your proxies, e.g. [10.0.0.0/8]; no names, no number of hops, and not everybody'
+  'must be addresses and CIDR ranges of your proxies, e.g. [10.0.0.0/8]; no names, no number of hops, and nothing wider than /8 in IPv4 (::ffff:0:0/104 as IPv6) or /16 in IPv6'
 
 const trustProxy = z
   .array(z.string({ error: proxyRangeFault }).refine(isProxyRange, { error: proxyRangeFault }), {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runCli } from '../support/cli.ts'
+import { runCli, startCli } from '../support/cli.ts'
 
 let directory: string
 beforeAll(async () => {
@@ -19,6 +19,12 @@ describe('help', () => {
     const list = /\nCommands:\n((?: .*\n)+)/.exec(stdout)?.[1] ?? ''
     return [...list.matchAll(/^ {2}([a-z]+)/gm)].flatMap(([, name = '']) => (name === 'help' ? [] : [name]))
   }
+
+  test('a reader that has gone is no error', async () => {
+    const running = startCli(['tables', 'list', '--help'])
+    running.closeStdout()
+    expect(await running.exited).toMatchObject({ exitCode: 0, stderr: '' })
+  })
 
   test('every command and subcommand has --help with an example of itself, and exits 0', async () => {
     const top = await commandsOf([])

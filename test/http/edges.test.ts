@@ -382,6 +382,19 @@ describe('pipelined behind requests that wait for Redis', () => {
     expectGood(await answeredOpen(good, 'GET', left.data))
   })
 
+  test('garbage that goes on after its refusal is refused once', async () => {
+    const before = await refusals(gateway, 'request-malformed')
+    // It keeps its own end open, so that the gateway reads on.
+    const { connection, received } = await open(gateway, { allowHalfOpen: true })
+    connection.write(malformed)
+    await until('it is refused', () => received().includes('request-malformed'))
+    connection.end(malformed)
+    await once(connection, 'close')
+    const [reply] = rawReplies(received(), ['GET'])
+    expectProblem(replyOf(reply!), 400, 'request-malformed')
+    expect(await refusals(gateway, 'request-malformed')).toBe(before + 1)
+  })
+
   test('half a request, and the end', async () => {
     const { connection, received } = await open(gateway)
     connection.end(good + good.slice(0, 40))
@@ -397,9 +410,9 @@ interface Opened {
   readonly received: () => Buffer
 }
 
-async function open({ data }: { data: string }): Promise<Opened> {
+async function open({ data }: { data: string }, { allowHalfOpen = false } = {}): Promise<Opened> {
   const { hostname, port } = new URL(data)
-  const connection = connect(Number(port), hostname)
+  const connection = connect({ port: Number(port), host: hostname, allowHalfOpen })
   const chunks: Buffer[] = []
   connection.on('data', (chunk: Buffer) => chunks.push(chunk))
   // A reset is a way to be closed.

@@ -3,6 +3,7 @@ import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../src/domain/codec/record-schema.ts'
+import { limits } from '../../src/domain/limits.ts'
 import { testRedis } from '../support/redis.ts'
 import {
   applyDocument,
@@ -495,6 +496,18 @@ describe('Accept', () => {
       if (expected === null) expectProblem(reply, 406, 'not-acceptable')
       else expect(reply).toMatchObject({ status: 200, headers: { 'content-type': expected } })
     }
+  })
+
+  test('that is too long admits nothing, whatever it says', async () => {
+    const token = await armToken(8, 'itemcf')
+    const ofLength = (characters: number) => ({ accept: `${packed}, `.padEnd(characters, 'x/y,') })
+    const longest = await ask(gateway.data + path, { token, headers: ofLength(limits.acceptCharactersMax) })
+    expect(longest).toMatchObject({ status: 200, headers: { 'content-type': packed } })
+    const longer = await ask(gateway.data + path, {
+      token,
+      headers: ofLength(limits.acceptCharactersMax + 1),
+    })
+    expectProblem(longer, 406, 'not-acceptable')
   })
 })
 

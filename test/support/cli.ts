@@ -37,6 +37,8 @@ export interface RunningCli {
   readonly stderr: () => string
   /** Resolves when what was written matches; rejects with all that was written when the process ends before. */
   written(pattern: RegExp): Promise<RegExpExecArray>
+  /** As `| head` does, which reads no further. */
+  closeStdout(): void
   signal(name: 'SIGINT' | 'SIGTERM'): void
   readonly exited: Promise<CliResult>
   /** Ends it where it still runs. */
@@ -84,6 +86,7 @@ export function startCli(args: readonly string[], { env = {}, stdin, cwd }: CliO
         throw new Error(`recgate ${args[0]} ended without ${pattern}:\n${stdout}\n${stderr}`)
       return match
     },
+    closeStdout: () => void child.stdout.destroy(),
     signal: (name) => void child.kill(name),
     exited,
     stop: () => stop(child, exited),

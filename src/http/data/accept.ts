@@ -8,10 +8,11 @@ const weighed = new LRUCache<string, { readonly format: Format | null }>({
   max: limits.acceptCacheEntriesMax,
 })
 
-/** The format that an `Accept` header prefers (RFC 9110, 12.5.1); JSON where it has no preference; null: neither. */
+/** The format that an `Accept` header prefers (RFC 9110, 12.5.1); JSON where it has no preference; null: neither, or too long. */
 export function preferredFormat(accept: string | undefined): Format | null {
   if (!accept || accept === '*/*' || accept === mediaTypes.json) return 'json'
   if (accept === mediaTypes.packed) return 'packed'
+  if (accept.length > limits.acceptCharactersMax) return null
   const known = weighed.get(accept)
   if (known !== undefined) return known.format
   const format = weigh(accept)

@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
@@ -34,19 +34,6 @@ function endsInUrl({ rawPacket, bytesParsed = 0 }: ParserError): boolean {
 /** As far as the piece has it. */
 export function originIn(packet: Buffer | undefined): string | undefined {
   return /\r\norigin:[ \t]*([^\r\n]*?)[ \t]*\r\n/i.exec(packet?.toString('latin1') ?? '')?.[1]
-}
-
-/** Where Node keeps the response that is being written. */
-type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null }
-
-/**
- * Goes on when every request that came whole has its answer: a client takes what comes first for the answer to what
- * it asked first.
- */
-export function afterAnswers(socket: Socket, goOn: () => void): void {
-  const { _httpMessage: pending } = socket as AnsweringSocket
-  if (pending) pending.once('close', () => afterAnswers(socket, goOn))
-  else goOn()
 }
 
 /** Answers where there is no response object, and ends the connection. */

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
-import { afterAnswers, faultOf, originIn, type ParserError } from './broken-request.ts'
+import { afterAnswers } from '../after-answers.ts'
+import { faultOf, originIn, type ParserError } from './broken-request.ts'
 
 /** What one connection, and all of them, may take. */
 export interface ListenerBounds {

@@ -109,7 +109,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     recommend({
       authorization: headers.authorization,
       query: request.query as Query,
-      format: preferredFormat(headers.accept),
+      format: () => preferredFormat(headers.accept),
       deadlineMs: headers['recgate-deadline-ms'] as string | undefined,
       receivedAt,
     })

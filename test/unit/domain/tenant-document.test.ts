@@ -603,6 +603,11 @@ describe('each rule names the path and what would be right', () => {
       'issuers[0]: must have exactly one of jwks: { keys: […] } and hs256: { secretRef }',
     ],
     [
+      'hs256 with an empty kid',
+      (d) => (d.issuers[0] = { issuer: 'i', audience: 'a', hs256: { secretRef: 's', kid: '' } }),
+      'issuers[0].hs256.kid: is empty; it must have at least one character',
+    ],
+    [
       'both jwks and hs256',
       (d) => Object.assign(d.issuers[0], { hs256: { secretRef: 'studio' } }),
       'issuers[0]: must have exactly one of jwks: { keys: […] } and hs256: { secretRef }',

@@ -9,6 +9,7 @@ describe('addresses that key servers may have', () => {
     '172.32.0.1',
     '100.63.255.255',
     '100.128.0.1',
+    '168.63.129.17',
     '223.255.255.1',
   ])('%s is public', (address) => expect(isPublicAddress(address)).toBe(true))
 
@@ -32,6 +33,8 @@ describe('addresses that key servers may have', () => {
     ['metadata of clouds', '169.254.169.254'],
     ['metadata of Alibaba Cloud', '100.100.100.200'],
     ['metadata of Oracle Cloud', '192.0.0.192'],
+    ['metadata of Azure', '168.63.129.16'],
+    ['metadata of Azure, IPv4-mapped', '::ffff:a83f:8110'],
     ['documentation', '192.0.2.1'],
     ['benchmarks', '198.18.0.1'],
     ['multicast', '224.0.0.1'],

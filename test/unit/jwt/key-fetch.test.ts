@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { promises as dns } from 'node:dns'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { promisify } from 'node:util'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -232,6 +234,51 @@ describe('addresses that are not public', () => {
   ])('%s is refused', async (host) =>
     expect(await failureOf(`https://${host}/latest/`, fetcher([]))).toBe(refused),
   )
+})
+
+/** Answers queries for A records of names that begin with "local" with 127.0.0.1, and no others. */
+async function startNameServer() {
+  const socket = createSocket('udp4')
+  let unanswered = 0
+  socket.on('message', (query, from) => {
+    const name = query.subarray(13, 13 + query[12]!).toString('latin1')
+    if (name !== 'local') return unanswered++
+    const questionEnd = query.indexOf(0, 12) + 5
+    const isForA = query.readUInt16BE(questionEnd - 4) === 1
+    const head = Buffer.from([query[0]!, query[1]!, 0x81, 0x80, 0, 1, 0, isForA ? 1 : 0, 0, 0, 0, 0])
+    const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1])
+    const answer = [head, query.subarray(12, questionEnd), ...(isForA ? [record] : [])]
+    return socket.send(Buffer.concat(answer), from.port, from.address)
+  })
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  return {
+    address: `127.0.0.1:${socket.address().port}`,
+    unanswered: () => unanswered,
+    stop: () => socket.close(),
+  }
+}
+
+test('names whose servers never answer delay neither other names nor lookups of anything else', async () => {
+  const nameServer = await startNameServer()
+  const fetchKeys = createKeyFetcher({
+    privateHosts: ['localhost'],
+    extraAuthorities: server.authority.pem,
+    timeoutMs: 60_000,
+    nameServers: [nameServer.address],
+  })
+  const controller = new AbortController()
+  let over = 0
+  const hanging = Array.from({ length: 50 }, (_, index) =>
+    fetchKeys(`https://hangs-${index}.example/`, controller.signal).finally(() => over++),
+  )
+  await expect.poll(() => nameServer.unanswered(), { timeout: patientMs }).toBeGreaterThanOrEqual(50)
+  expect(await failureOf('https://local.example/', fetchKeys)).toMatch(/^its host has no public address/)
+  expect(await fetchFrom(server.url(), fetchKeys)).toHaveProperty('jwks')
+  expect(await dns.lookup('localhost')).toHaveProperty('address')
+  expect(over).toBe(0)
+  controller.abort()
+  for (const answer of await Promise.all(hanging)) expect(answer).toHaveProperty('failure')
+  nameServer.stop()
 })
 
 test('neither a proxy nor a switch-off of TLS in the environment is heeded', async () => {

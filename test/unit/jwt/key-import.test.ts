@@ -58,6 +58,7 @@ describe('public keys', () => {
     ['a kid that is no text', () => ({ ...ec.publicJwk, kid: 7 }), ['k.kid']],
     ['a point off the curve', () => ({ ...ec.publicJwk, y: ec.publicJwk.x }), ['k']],
     ['an Ed25519 key too short', () => ({ ...okp.publicJwk, x: 'AAAA' }), ['k']],
+    ['an exponent of 33 bits', () => ({ ...rsa.publicJwk, e: 'AQAAAAE' }), ['k.e']],
     ['the exponent 1', () => ({ ...rsa.publicJwk, e: 'AQ' }), ['k.e']],
     [
       'all faults at once',
@@ -80,6 +81,14 @@ describe('public keys', () => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
     const { faults } = await importKey({ ...publicKey.export({ format: 'jwk' }), alg: 'RS256' }, 'k')
     expect(faults).toStrictEqual([{ path: 'k.n', problem: 'has 1024 bits; an RSA key needs at least 2048' }])
+  })
+
+  test('an RSA key may have at most 8192 bits, and an exponent of 32', async () => {
+    const sized = (bits: number) => Buffer.alloc(bits / 8, 0xff).toString('base64url')
+    expect((await importKey({ ...rsa.publicJwk, n: sized(8192), e: '_____w' }, 'k')).faults).toStrictEqual([])
+    expect((await importKey({ ...rsa.publicJwk, n: sized(8200) }, 'k')).faults).toStrictEqual([
+      { path: 'k.n', problem: 'has 8200 bits; an RSA key may have at most 8192' },
+    ])
   })
 })
 

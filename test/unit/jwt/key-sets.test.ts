@@ -1,11 +1,14 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../../../src/domain/limits.ts'
 import type { TrustedIssuer } from '../../../src/domain/snapshot.ts'
 import type { IssuerDocument } from '../../../src/domain/tenant-document.ts'
-import type { KeyPace, SavedKeySet } from '../../../src/jwt/fetched-key-set.ts'
+import { createFetchedKeySet, type KeyPace, type SavedKeySet } from '../../../src/jwt/fetched-key-set.ts'
+import { createIssuers } from '../../../src/jwt/issuer-keys.ts'
+import type { FetchKeys } from '../../../src/jwt/key-fetch.ts'
+import { createKeySets } from '../../../src/jwt/key-sets.ts'
 import { type KeyServer, sendJson, startKeyServer } from '../../support/key-server.ts'
 import { type KeyScene, keyScene } from '../../support/key-sets.ts'
-import { makeKey, type TestKey } from '../../support/tokens.ts'
+import { makeKey, snapshotWith, type TestKey } from '../../support/tokens.ts'
 import { until } from '../../support/until.ts'
 
 const iss = 'https://auth.one.example'
@@ -165,6 +168,84 @@ test('only so many are fetched at one time; the others follow', async () => {
   expect(server.connections()).toBe(count + 21)
 })
 
+test('tenants take turns, so that many key servers of one keep no other waiting', async () => {
+  const started: string[] = []
+  const ends: (() => void)[] = []
+  const fetchKeys: FetchKeys = (url) => {
+    started.push(new URL(url).hostname)
+    return new Promise((resolve) => ends.push(() => resolve({ failure: 'over' })))
+  }
+  const keySets = createKeySets({ fetchKeys, report: () => undefined })
+  const { issuerFor } = createIssuers({ resolveSecret: () => null, keySetFor: keySets.keySetFor })
+  const trust = (tenantId: string, name: string) =>
+    issuerFor(tenantId, { issuer: name, audience: 'a', jwks: { url: `https://${tenantId}.example/` } })
+  const many = await Promise.all(Array.from({ length: 84 }, (_, index) => trust('one', `${index}`)))
+  keySets.follow(snapshotWith(...many, await trust('two', 'other')))
+  await until('as many as may have begun', () => started.length >= 64)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(started).toStrictEqual(Array.from({ length: 64 }, () => 'one.example'))
+  for (const end of ends.splice(0, 2)) end()
+  await until('two more have begun', () => started.length === 66)
+  expect(started.slice(64)).toStrictEqual(['one.example', 'two.example'])
+  keySets.close()
+  for (const end of ends) end()
+})
+
+describe('the pause after a fetch', () => {
+  const pace: KeyPace = { refreshMs: 300_000, retryMs: 1_000, askedMs: 30_000, serveMs: 24 * hourMs }
+  type Answer = Awaited<ReturnType<FetchKeys>>
+
+  /** How long the set pauses after each of its fetches, `asked` of which a token has caused. */
+  async function pauses(random: number, answers: readonly Answer[], asked: number): Promise<number[]> {
+    const planned: number[] = []
+    const timers = vi.spyOn(globalThis, 'setTimeout').mockImplementation(((_run: unknown, ms: number) => {
+      planned.push(ms)
+      return { unref: () => undefined }
+    }) as never)
+    const chance = vi.spyOn(Math, 'random').mockReturnValue(random)
+    const left = [...answers]
+    let nowMs = 1_800_000_000_000
+    try {
+      const set = createFetchedKeySet({
+        place: { tenantId: 'one', issuer: iss, url: 'https://keys.example/' },
+        fetchKeys: async () => left.shift()!,
+        pace,
+        clock: () => nowMs,
+        report: () => undefined,
+        onFetched: () => undefined,
+      })
+      set.start()
+      await set.renew()
+      for (let count = 0; count < asked; count++) {
+        nowMs += pace.askedMs
+        await set.renew()
+      }
+      set.stop()
+    } finally {
+      timers.mockRestore()
+      chance.mockRestore()
+    }
+    return planned
+  }
+
+  const failed: Answer = { failure: 'refused' }
+
+  test('differs by a quarter either way, so that a fleet does not ask together', async () => {
+    const good: Answer = { jwks: [key.publicJwk] }
+    expect(await pauses(0, [good], 0)).toStrictEqual([225_000])
+    expect(await pauses(0.5, [good], 0)).toStrictEqual([300_000])
+    expect(await pauses(1, [good], 0)).toStrictEqual([375_000])
+    expect(await pauses(0, [failed], 0)).toStrictEqual([750])
+    expect(await pauses(1, [failed], 0)).toStrictEqual([1_250])
+  })
+
+  test('is no shorter than that of asking where a token caused one that failed, as long as there are keys', async () => {
+    const good: Answer = { jwks: [key.publicJwk] }
+    expect(await pauses(0, [good, failed, failed], 2)).toStrictEqual([225_000, 30_000, 30_000])
+    expect(await pauses(0.5, [failed, failed], 1)).toStrictEqual([1_000, 2_000])
+  })
+})
+
 describe('a refresh', () => {
   test('that brings the same keys, in whatever order and with other extras, keeps the array', async () => {
     const scene = newScene({ askedMs: 0 })
@@ -195,7 +276,7 @@ describe('a refresh', () => {
 
   test.each<[string, (server: KeyServer) => void, RegExp]>([
     ['500', (s) => s.answerWith((_q, r) => r.writeHead(500).end()), /answers 500/],
-    ['an empty set', (s) => s.serve(), /no key that can be used/],
+    ['a well-formed empty set, which withdraws nothing', (s) => s.serve(), /no key that can be used/],
     ['secrets only', (s) => s.serve({ kty: 'oct', k: 'c2VjcmV0', alg: 'HS256' }), /no key that can be used/],
     ['33 keys', (s) => s.serve(...Array.from({ length: 33 }, () => key.publicJwk)), /33 keys/],
     ['HTML', (s) => s.answerWith((_q, r) => r.end('<html>')), /not a JSON object/],
@@ -240,6 +321,7 @@ describe('keys that can not be used', () => {
       { ...key.publicJwk, d: secret, kid: 'private' },
       { ...key.publicJwk, use: 'enc', kid: 'enc' },
       { ...rsa.publicJwk, alg: 'RS512', kid: 'rs512' },
+      { ...rsa.publicJwk, e: 'AQAAAAE', kid: 'slow' },
       { ...key.publicJwk, crv: 'P-384', kid: 'p384' },
       { kty: 'AKP', kid: 'post-quantum' },
       'text',
@@ -258,6 +340,7 @@ describe('keys that can not be used', () => {
       ['private', 'd'],
       ['enc', 'use'],
       ['rs512', 'alg'],
+      ['slow', 'e'],
       ['p384', 'crv'],
       ['post-quantum', 'kty'],
       [null, 'must be a public key as a JWK, with kty EC, RSA or OKP'],

@@ -121,6 +121,16 @@ describe('a rotation', () => {
     await expectVerified(verify(await token(stranger)))
   })
 
+  test('that adds a key voids nothing that another one verified', async () => {
+    const { verify, token } = await serve()
+    const known = await token()
+    const verified = await verify(known)
+    server.serve(nextKey.publicJwk, key.publicJwk)
+    await expectVerified(verify(await token(nextKey)))
+    expect(verify(known)).toBe(verified)
+    expect(verify(known)).toBe(verified)
+  })
+
   test('that brings the same keys voids nothing', async () => {
     const { verify, token } = await serve()
     const known = await token()

@@ -93,6 +93,45 @@ describe('a flood of junk that claims one issuer', () => {
     expect(await verify(await signToken(keyA, goodClaims(issA, { sub: 'late' })))).toHaveProperty('claims')
   })
 
+  test.each<[string, number, () => Promise<Snapshot>]>([
+    ['when its time is over', 61_000, async () => catalog],
+    ['when the issuer has changed', 0, async () => snapshotWith(await trust(issA, 'one', keyA))],
+  ])('does not make a player who was verified before busy %s', async (_when, laterMs, changed) => {
+    let nowMs = Date.now()
+    const bounds = { atOnceMax: 1, waitingPerLineMax: 10, waitingMax: 100 }
+    const verify = verifying({ bounds, clock: () => nowMs })
+    const known = await signToken(keyA, goodClaims(issA))
+    const newcomer = await signToken(keyA, goodClaims(issA, { sub: 'new' }))
+    expect(await verify(known)).toHaveProperty('claims')
+    nowMs += laterMs
+    const later = await changed()
+    const flood = junk.slice(0, 20).map((token) => verify(token, later))
+    const [again, first] = [verify(known, later), verify(newcomer, later)]
+    expect(await first).toStrictEqual(busy)
+    expect(await again).toHaveProperty('claims')
+    await Promise.all(flood)
+  })
+
+  test('without kid takes a turn for each key that is tried', async () => {
+    const { issuerFor } = createIssuers({ resolveSecret: () => null })
+    const nameless = { ...keyA.publicJwk, kid: undefined }
+    const jwks = { keys: [nameless, nameless, nameless, nameless] }
+    const many = await issuerFor('one', { issuer: issA, audience: 'recgate', jwks })
+    const both = snapshotWith(many, await trust(issB, 'two', keyB))
+    const verify = verifying({ bounds: { atOnceMax: 1, waitingPerLineMax: 10, waitingMax: 100 } })
+    const manyChecks = await signToken(wrongKey, goodClaims(issA), { kid: undefined })
+    const newcomer = await signToken(keyB, goodClaims(issB))
+    const order: string[] = []
+    await Promise.all([
+      Promise.resolve(verify(manyChecks, both)).then((result) => {
+        expect(result).toStrictEqual(invalid)
+        order.push('many checks')
+      }),
+      Promise.resolve(verify(newcomer, both)).then(() => order.push('newcomer')),
+    ])
+    expect(order).toStrictEqual(['newcomer', 'many checks'])
+  })
+
   test('is checked by so many at one time', async () => {
     const verify = verifying()
     let [running, runningMax] = [0, 0]

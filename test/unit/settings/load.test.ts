@@ -213,8 +213,16 @@ describe('key servers', () => {
     ])
     const text = file('no certificate')
     expect(failure(() => readKeyAuthorities({ jwksCaFile: text })).faults).toEqual([
-      `jwksCaFile (RECGATE_JWKS_CA_FILE): ${text} holds no certificate in PEM`,
+      `jwksCaFile (RECGATE_JWKS_CA_FILE): ${text} holds something that is no certificate in PEM`,
     ])
+    const both = file(`# ours\n${authority.pem}\n# theirs\n${authority.pem}`)
+    expect(readKeyAuthorities({ jwksCaFile: both })).toContain('# theirs')
+    for (const broken of [authority.pem.replace(/[A-Za-z0-9+/]{40}\n/, ''), authority.pem.slice(0, 200)]) {
+      const second = file(`${authority.pem}\n${broken}`)
+      expect(failure(() => readKeyAuthorities({ jwksCaFile: second })).faults).toEqual([
+        `jwksCaFile (RECGATE_JWKS_CA_FILE): ${second} holds something that is no certificate in PEM`,
+      ])
+    }
   })
 })
 
@@ -339,6 +347,14 @@ describe('trustProxy', () => {
     '010.0.0.1',
     '0.0.0.0/0',
     '::/0',
+    '0.0.0.0/1',
+    '10.0.0.0/7',
+    '::/1',
+    '2000::/15',
+    '::/80',
+    '::ffff:0:0/95',
+    '::ffff:0:0/96',
+    '::ffff:10.0.0.0/103',
     'fe80::1%eth0',
     '::/129',
     '10.0.0.1:80',
@@ -347,6 +363,13 @@ describe('trustProxy', () => {
       expect.stringMatching(fault),
     ])
   })
+
+  test.each(['10.0.0.0/8', '2001::/16', 'fd00::/16', '::ffff:10.0.0.0/104', '::1/128'])(
+    '%s is taken',
+    (text) => {
+      expect(loadSettings({ ...redis, RECGATE_TRUST_PROXY: text }).trustProxy).toEqual([text])
+    },
+  )
 
   test.each(['true', '1', '10.0.0.0/8', '[true]', '[1]'])('%s in a file is refused', (text) => {
     expect(failure(() => loadSettings(redis, file(`trustProxy: ${text}`))).faults).toEqual([

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { isRefusal, refuse } from '../../../src/domain/errors.ts'
+import type { Snapshot } from '../../../src/domain/snapshot.ts'
+import { createRecommend } from '../../../src/serving/recommend.ts'
+
+test('what a stranger accepts is not weighed', async () => {
+  const snapshot: Snapshot = { tenants: new Map(), issuers: new Map(), incomplete: false }
+  const recommend = createRecommend({
+    verifier: { verify: () => refuse('token-invalid', 'no token') },
+    snapshots: { current: () => snapshot },
+    reader: { read: () => Promise.reject(new Error('nothing is read')) },
+  })
+  const outcome = await recommend({
+    authorization: undefined,
+    query: {},
+    format: () => {
+      throw new Error('weighed')
+    },
+    deadlineMs: undefined,
+    receivedAt: performance.now(),
+  })
+  expect(isRefusal(outcome) && outcome.refused).toBe('token-invalid')
+})
