@@ -116,7 +116,8 @@ beforeAll(async () => {
     for (const modelId of modelIds)
       for (const version of ['v1', 'v2'])
         await publishRows(tools, [tenant, modelId, version], rowsOfModel(tenant, modelId))
-  gateway = await startGateway(testSettings(redis.url))
+  // The poll of the index names every tenant.
+  gateway = await startGateway(testSettings(redis.url, { RECGATE_CATALOG_POLL_MS: '60000' }))
 })
 
 afterAll(async () => {
