@@ -107,7 +107,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const snapshots = watchSnapshots({
     store,
     announcements: createCatalogAnnouncements({
-      connect: createSubscriberClients(connectionOf('subscriber')),
+      clients: createSubscriberClients(connectionOf('subscriber')),
     }),
     saved: state === null ? null : createSavedCatalog(state),
     environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },

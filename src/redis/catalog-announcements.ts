@@ -1,11 +1,10 @@
-import type { Redis } from 'ioredis'
 import type { CatalogAnnouncements } from '../catalog/ports.ts'
+import type { SubscriberClients } from './client.ts'
 import { reconnectDelayMs } from './client-options.ts'
 import { catalogKeys } from './keys.ts'
 
 export interface AnnouncementsOptions {
-  /** A new connection, used for nothing else and tried once; `attempt` counts from 0. */
-  readonly connect: (attempt: number) => Redis
+  readonly clients: SubscriberClients
   /** How often a connection is asked whether it lives: one that a firewall forgot is as silent as one that works. */
   readonly heartbeatMs?: number
   /** How long it may take to connect and subscribe, and to answer a heartbeat. */
@@ -14,7 +13,7 @@ export interface AnnouncementsOptions {
 
 /** Subscribes anew whenever its connection breaks or falls silent, for ever. */
 export function createCatalogAnnouncements({
-  connect,
+  clients,
   heartbeatMs = 5_000,
   answerMs = 2_000,
 }: AnnouncementsOptions): CatalogAnnouncements {
@@ -27,9 +26,9 @@ export function createCatalogAnnouncements({
   /** One connection's life; `onTried` tells that it has subscribed, or will not. */
   function listen(onChange: (tenantId: string | null) => void, onTried: () => void): void {
     if (closed) return
-    const client = connect(attempts++)
+    const client = clients.connect(attempts++)
     /** Either the answer is due by then, or the next heartbeat is. */
-    let timer = setTimeout(end, answerMs)
+    let timer = setTimeout(fallSilent, answerMs)
     let isOver = false
 
     function end(): void {
@@ -42,20 +41,30 @@ export function createCatalogAnnouncements({
       if (!closed) retry = setTimeout(listen, reconnectDelayMs(++failures), onChange, onTried)
     }
 
+    function fail(error: Error): void {
+      if (!isOver) clients.failed(error)
+      end()
+    }
+
+    function fallSilent(): void {
+      fail(new Error(`no answer within ${answerMs} ms`))
+    }
+
     function beatLater(): void {
       clearTimeout(timer)
       if (!isOver) timer = setTimeout(beat, heartbeatMs)
     }
 
     function beat(): void {
-      timer = setTimeout(end, answerMs)
-      client.ping().then(beatLater, end)
+      timer = setTimeout(fallSilent, answerMs)
+      client.ping().then(beatLater, fail)
     }
 
     function subscribed(): void {
       beatLater()
       if (isOver) return
       failures = 0
+      clients.subscribed()
       // What changed while nobody listened is not announced again.
       onChange(null)
       onTried()
@@ -63,7 +72,7 @@ export function createCatalogAnnouncements({
 
     endConnection = end
     client.on('message', (_channel: string, tenantId: string) => onChange(tenantId))
-    client.once('ready', () => client.subscribe(catalogKeys.changes).then(subscribed, end))
+    client.once('ready', () => client.subscribe(catalogKeys.changes).then(subscribed, fail))
     client.once('end', end)
   }
 

@@ -19,6 +19,12 @@ const roles = {
   subscriber: { connectTimeout: 2_000 },
 } as const satisfies Record<string, RedisOptions>
 
+/**
+ * For a Sentinel to be connected and to answer, whatever the role: a command gives up after 5 s, announcements after 2,
+ * and each of them must get past a Sentinel that hangs.
+ */
+const sentinelAnswerMs = 500
+
 export type RedisRole = keyof typeof roles
 
 /** Longer at each try, up to half a second, and with jitter so that a fleet doesn't return as one. For ever. */
@@ -68,7 +74,7 @@ export function nodeOptions(role: RedisRole, name: string, endpoint: RedisEndpoi
     ...(endpoint.sentinelPassword === null ? {} : { sentinelPassword: endpoint.sentinelPassword }),
     ...(tls === null ? {} : { enableTLSForSentinelMode: true, sentinelTLS: { ...tls } }),
     sentinelRetryStrategy: reconnectDelayMs,
-    sentinelCommandTimeout: roles[role].connectTimeout,
+    sentinelCommandTimeout: sentinelAnswerMs,
     // Those of the URL are all that are asked: the addresses that Sentinels have of each other need not be reachable.
     updateSentinels: false,
     // Sentinels cut the connections to a demoted master themselves, and who connects is told the new one's address.

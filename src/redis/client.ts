@@ -38,22 +38,39 @@ export function createRedisClient(role: RedisRole, connection: RedisConnection):
   return client
 }
 
+/** What `createCatalogAnnouncements` works with. */
+export interface SubscriberClients {
+  /** A new connection, used for nothing else and tried once; `attempt` counts from 0. */
+  connect(attempt: number): Redis
+  /** An attempt came to nothing for a reason that the connection itself can't know. */
+  failed(error: Error): void
+  /** An attempt came to its end: announcements are heard. */
+  subscribed(): void
+}
+
 /**
- * Connections for announcements, each used for nothing else and tried once: `createCatalogAnnouncements` asks for the
- * next one. In Cluster every node hears of what is published at any, so that one is enough; `attempt` chooses it.
+ * In Cluster every node hears of what is published at any, so that one connection is enough. Each attempt begins at the
+ * URL's next host, so that a node or a Sentinel that hangs costs one attempt and not all.
  */
-export function createSubscriberClients(connection: RedisConnection): (attempt: number) => Redis {
+export function createSubscriberClients(connection: RedisConnection): SubscriberClients {
   const { name, onError, onReady = () => undefined } = connection
   const { nodes, topology } = connection.endpoint
-  const watch = createWatch(connection.endpoint, (reason) => onError(new Error(reason)))
-  return (attempt) => {
-    const node = nodes[attempt % nodes.length]!
-    const endpoint: RedisEndpoint =
-      topology === 'cluster'
-        ? { ...connection.endpoint, topology: 'standalone', nodes: [node] }
-        : connection.endpoint
-    const once = { retryStrategy: null, sentinelRetryStrategy: () => null, autoResubscribe: false }
-    return createSingle({ ...nodeOptions('subscriber', name, endpoint), ...once }, watch, onReady)
+  const report: Report = (reason) => onError(new Error(reason))
+  const watch = createWatch(connection.endpoint, report)
+  return {
+    connect(attempt) {
+      const first = attempt % nodes.length
+      const [node, ...others] = [...nodes.slice(first), ...nodes.slice(0, first)]
+      const endpoint: RedisEndpoint =
+        topology === 'cluster'
+          ? { ...connection.endpoint, topology: 'standalone', nodes: [node!] }
+          : { ...connection.endpoint, nodes: [node!, ...others] }
+      const once = { retryStrategy: null, sentinelRetryStrategy: () => null, autoResubscribe: false }
+      // Ready isn't enough: an ACL may forbid the channel.
+      return createSingle({ ...nodeOptions('subscriber', name, endpoint), ...once }, watch, () => undefined)
+    },
+    failed: (error) => reportError(error, connection.endpoint, report),
+    subscribed: onReady,
   }
 }
 
@@ -80,21 +97,36 @@ function createCluster(
     endpoint.nodes.map((node) => ({ ...node })),
     { ...options, redisOptions: { ...options.redisOptions, Connector } },
   )
-  let isChecked = true
+  watchReadyCheck(cluster, report)
   cluster.on('error', (error: Error) => reportError(error, endpoint, report))
   cluster.on('node error', (error: Error, node: string) => reportError(error, endpoint, report, `${node}: `))
-  cluster.on('connect', () => {
-    isChecked = false
-  })
-  cluster.on('ready', () => {
-    isChecked = true
-  })
-  // ioredis says nothing where its nodes answer, and the Cluster is down.
-  cluster.on('close', () => {
-    if (!isChecked) report('CLUSTER INFO does not say cluster_state:ok')
+  // Without a node there is nobody to be asked, and ioredis knows no reason.
+  cluster.on('refresh', () => {
+    if (cluster.slots.length === 0) report('CLUSTER SLOTS is empty: no slot has an owner')
+    else if (!cluster.slots.some((owners) => owners.length > 0))
+      report('CLUSTER SLOTS names no host; is cluster-preferred-endpoint-type unknown-endpoint?')
   })
   watchSlots(cluster, onReady)
   return cluster
+}
+
+/** What ioredis keeps from those who use it. */
+interface Checking {
+  readyCheck(callback: (error?: Error | null, state?: string) => void): void
+}
+
+/**
+ * ioredis says nothing where its nodes answer, and the Cluster is down. Its check may also fail because it was asked
+ * while the nodes of CLUSTER SLOTS were still being connected; that says nothing, and the next one is soon.
+ */
+function watchReadyCheck(cluster: Cluster, report: Report): void {
+  const checking = cluster as unknown as Checking
+  const readyCheck = checking.readyCheck.bind(cluster)
+  checking.readyCheck = (callback) =>
+    readyCheck((error, state) => {
+      if (state !== undefined) report(`CLUSTER INFO says cluster_state:${state}`)
+      callback(error, state)
+    })
 }
 
 export function isCluster(client: RedisClient): client is Cluster {

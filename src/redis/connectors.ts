@@ -13,8 +13,17 @@ function hearEveryError<Stream extends Socket>(stream: Stream, onError: (error: 
 
 type OnError = (server: RedisNode, error: Error) => void
 
-/** To one server. `onError` is told of its sockets' errors, which ioredis keeps to itself where it only looks around. */
-export function createDirectConnector(onError: OnError = () => undefined) {
+/** A server's INFO, field by field; empty where an ACL forbids it. */
+type Info = Readonly<Record<string, string>>
+
+/**
+ * To one server. `onError` is told of its sockets' errors, which ioredis keeps to itself where it only looks around.
+ * `isFit` judges the server by its INFO, before any command; one that isn't is left, and tried again.
+ */
+export function createDirectConnector(
+  onError: OnError = () => undefined,
+  isFit: (info: Info) => boolean = () => true,
+) {
   return class extends AbstractConnector {
     readonly #options: RedisOptions
 
@@ -22,6 +31,10 @@ export function createDirectConnector(onError: OnError = () => undefined) {
       const { disconnectTimeout = 0 } = options as RedisOptions
       super(disconnectTimeout)
       this.#options = options as RedisOptions
+    }
+
+    override check(info: Info): boolean {
+      return isFit(info)
     }
 
     override async connect(): Promise<AbstractConnector['stream']> {
@@ -51,6 +64,7 @@ export function createSentinelConnector(onError: OnError) {
   return class extends SentinelConnector {
     constructor(options: unknown) {
       super(options as ConstructorParameters<typeof SentinelConnector>[0])
+      const { sentinelCommandTimeout: connectTimeout } = options as RedisOptions
       const asking = this as unknown as Asking
       const connectToSentinel = asking.connectToSentinel.bind(this)
       asking.connectToSentinel = (sentinel, more) => {
@@ -58,6 +72,8 @@ export function createSentinelConnector(onError: OnError) {
           ...more,
           Connector,
           disableClientInfo: true,
+          // Else it is the one of the connection to the master.
+          ...(connectTimeout === undefined ? {} : { connectTimeout }),
         })
         client.on('error', (error) => onError(sentinel, error))
         return client

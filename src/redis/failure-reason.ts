@@ -24,6 +24,11 @@ function reasonOf({ message }: Error, { tls }: RedisEndpoint): string | null {
     : reason
 }
 
+/** What the URL should have been, without user and password. */
+function clusterUrl({ nodes, tls }: RedisEndpoint): string {
+  return `redis${tls === null ? '' : 's'}+cluster://${nodes.map(describeNode).join()}`
+}
+
 /** `where` is put before the reason. */
 export function reportError(error: Error, endpoint: RedisEndpoint, report: Report, where = ''): void {
   const reason = reasonOf(error, endpoint)
@@ -35,11 +40,18 @@ export function createWatch(
   endpoint: RedisEndpoint,
   report: Report,
 ): { readonly options: Pick<RedisOptions, 'Connector'>; watch(client: Redis): void } {
-  if (endpoint.topology !== 'sentinel')
+  if (endpoint.topology !== 'sentinel') {
+    // A Cluster's node would answer most commands with MOVED, and scripts with CROSSSLOT.
+    const isFit = ({ cluster_enabled: clusterEnabled }: Readonly<Record<string, string>>) => {
+      const isMistaken = endpoint.topology === 'standalone' && clusterEnabled === '1'
+      if (isMistaken) report(`it belongs to a Redis Cluster, whose URL must be ${clusterUrl(endpoint)}`)
+      return !isMistaken
+    }
     return {
-      options: { Connector: createDirectConnector() },
+      options: { Connector: createDirectConnector(undefined, isFit) },
       watch: (client) => void client.on('error', (error) => reportError(error, endpoint, report)),
     }
+  }
   /** Why the last of them wasn't of use; ioredis also says that all are unreachable when it has asked each in turn. */
   let failed: string | null = null
   const fail: Report = (reason) => {
@@ -53,6 +65,8 @@ export function createWatch(
     watch(client) {
       client.on('sentinelError', ({ message }: Error) => {
         if (/invalid reply/.test(message)) fail(`the Sentinels know no master ${endpoint.masterName}`)
+        const [, sentinel, reason] = /^failed to connect to sentinel (\S+) because (.*)$/s.exec(message) ?? []
+        if (reason !== undefined) reportError(new Error(reason), endpoint, fail, `Sentinel at ${sentinel}: `)
       })
       client.on('error', (error) => {
         if (!error.message.startsWith('All sentinels are unreachable')) reportError(error, endpoint, report)

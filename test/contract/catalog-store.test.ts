@@ -454,7 +454,7 @@ for (const engine of engines) {
       async function subscribed(name: string) {
         const heard: (string | null)[] = []
         const announcements = createCatalogAnnouncements({
-          connect: createSubscriberClients(testConnection(redis.url, name)),
+          clients: createSubscriberClients(testConnection(redis.url, name)),
         })
         await announcements.subscribe((tenantId) => heard.push(tenantId))
         return { heard, announcements }

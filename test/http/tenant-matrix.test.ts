@@ -116,8 +116,9 @@ beforeAll(async () => {
     for (const modelId of modelIds)
       for (const version of ['v1', 'v2'])
         await publishRows(tools, [tenant, modelId, version], rowsOfModel(tenant, modelId))
-  // A collector would name keys of its own.
-  gateway = await startGateway(testSettings(redis.url, { RECGATE_COLLECT_EVERY_MS: '0' }))
+  // The poll of the index names every tenant, and a collector keys of its own.
+  const quiet = { RECGATE_CATALOG_POLL_MS: '60000', RECGATE_COLLECT_EVERY_MS: '0' }
+  gateway = await startGateway(testSettings(redis.url, quiet))
 })
 
 afterAll(async () => {

@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
+import { readAclPage } from '../support/acl-page.ts'
 import { runCli } from '../support/cli.ts'
 import {
   applyDocument,
@@ -24,8 +25,7 @@ const binary = await findRedisServer()
 if (binary === null)
   process.stderr.write('tests: the ACL of docs/redis.md is skipped; install redis-server\n')
 
-const page = await readFile(new URL('../../docs/redis.md', import.meta.url), 'utf8')
-const rules = [...page.matchAll(/^```acl\n(.*?)\n```$/gms)].map(([, rule]) => rule!)
+const { ofServers: rules } = await readAclPage()
 
 const [studio, other] = ['studio-a', 'studio-b'] as const
 

@@ -8,7 +8,7 @@ import { createSubscriberClients, type RedisConnection } from '../../src/redis/c
 import { catalogKeys } from '../../src/redis/keys.ts'
 import { testRedis } from '../support/redis.ts'
 import { testConnection } from '../support/redis-clients.ts'
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import { startSilentServer, startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
 
 /** A subscriber is silent for hours: that its connection is dead is found out by asking. */
@@ -42,7 +42,7 @@ interface Listener {
 async function listen(connection: RedisConnection, timing = {}): Promise<Listener> {
   const heard: (string | null)[] = []
   const announcements = createCatalogAnnouncements({
-    connect: createSubscriberClients(connection),
+    clients: createSubscriberClients(connection),
     heartbeatMs: 50,
     answerMs: 500,
     ...timing,
@@ -106,6 +106,49 @@ describe('announcements', () => {
     const listener = await listen({ ...connection, endpoint: { ...endpoint, topology: 'cluster', nodes } })
     await until('it subscribed', () => listener.subscriptions() === 1)
     await expectHears(listener)
+  })
+
+  /** Listens, and keeps why attempts failed and how often all was well again. */
+  async function listenAndKeep(url: string) {
+    const reasons: string[] = []
+    let recoveries = 0
+    const connection = {
+      ...testConnection(url),
+      onError: ({ message }: Error) => void reasons.push(message),
+      onReady: () => void recoveries++,
+    }
+    return { listener: await listen(connection), reasons, recoveries: () => recoveries }
+  }
+
+  test('say why they are not heard where nobody answers', async () => {
+    const silent = await startSilentServer()
+    try {
+      const hosts = Array.from({ length: 4 }, () => `127.0.0.1:${silent.port}`).join()
+      for (const url of [`redis://127.0.0.1:${silent.port}`, `redis+sentinel://${hosts}/main`]) {
+        const { listener, reasons, recoveries } = await listenAndKeep(url)
+        expect(reasons).toContain('no answer within 500 ms')
+        expect(recoveries()).toBe(0)
+        await listener.announcements.close()
+      }
+    } finally {
+      await silent.stop()
+    }
+  })
+
+  test('say why they are not heard where the channel is forbidden, and that all is well only when it is', async () => {
+    const user = ['announced-nothing', 'on', '>geheim', '~*', 'resetchannels', '+@all']
+    await hands.call('ACL', 'SETUSER', ...user)
+    try {
+      const url = redis.url.replace('//', '//announced-nothing:geheim@')
+      const { reasons, recoveries } = await listenAndKeep(url)
+      await until('a second attempt', () => reasons.length >= 2)
+      for (const reason of reasons) expect(reason).toMatch(/^NOPERM .*channel/)
+      expect(recoveries()).toBe(0)
+      await hands.call('ACL', 'SETUSER', 'announced-nothing', '&rg:*')
+      await until('it subscribed', () => recoveries() === 1)
+    } finally {
+      await hands.call('ACL', 'DELUSER', 'announced-nothing')
+    }
   })
 
   test('are not heard any more after close, and no connection is made', async () => {

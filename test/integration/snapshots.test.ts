@@ -130,7 +130,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   }
 
   const realAnnouncements = () =>
-    createCatalogAnnouncements({ connect: createSubscriberClients(testConnection(redis.url)) })
+    createCatalogAnnouncements({ clients: createSubscriberClients(testConnection(redis.url)) })
   const neverAnnounces: CatalogAnnouncements = {
     subscribe: async () => undefined,
     close: async () => undefined,

@@ -234,10 +234,15 @@ export interface ClusterServers extends Topology {
   ownerOf(slot: number): Promise<Server>
 }
 
-/** Three masters, each with so many replicas. */
+/** Three masters, each with so many replicas; `more` is for each server's command line. */
 export async function startCluster(
   replicas: 0 | 1,
-  { password, authority, withSpare = false }: Security & { readonly withSpare?: boolean } = {},
+  {
+    password,
+    authority,
+    withSpare = false,
+    more = [],
+  }: Security & { readonly withSpare?: boolean; readonly more?: readonly string[] } = {},
 ): Promise<ClusterServers> {
   const directory = await mkdtemp(join(tmpdir(), 'recgate-cluster-'))
   const count = 3 * (1 + replicas)
@@ -250,7 +255,15 @@ export async function startCluster(
       const own = ['--dir', directory, '--dbfilename', `${port}.rdb`, '--cluster-config-file', `${port}.conf`]
       const quick = ['--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
       const secured = [...passwordOf(password), ...(tls === null ? [] : ['--tls-cluster', 'yes'])]
-      const settings = [...listening(port, tls), ...notKept, ...clustered, ...quick, ...secured, ...own]
+      const settings = [
+        ...listening(port, tls),
+        ...notKept,
+        ...clustered,
+        ...quick,
+        ...secured,
+        ...own,
+        ...more,
+      ]
       return startServer(port, settings, { password, tls })
     }),
   )

@@ -63,3 +63,26 @@ export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<Tc
     },
   }
 }
+
+/** Takes connections and never answers, as a process that hangs. */
+export async function startSilentServer(): Promise<Pick<TcpProxy, 'port' | 'connections' | 'stop'>> {
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+    socket.resume()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  return {
+    port,
+    connections: () => connections,
+    async stop() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { composeTools } from '../../src/compose.ts'
+import { createCatalogAnnouncements } from '../../src/redis/catalog-announcements.ts'
+import { createSubscriberClients } from '../../src/redis/client.ts'
+import { resolveRedis } from '../../src/settings/redis-endpoint.ts'
 import { ask } from '../http/client.ts'
+import { readAclPage } from '../support/acl-page.ts'
+import { createMemoryLog } from '../support/memory-log.ts'
 import { cannotRun, type Sentinels, startSentinels } from '../support/redis-topologies.ts'
+import { testSettings } from '../support/studio.ts'
+import { startSilentServer } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
 import { type ServedStudio, serveStudio, underLoad } from './served-studio.ts'
 
@@ -91,5 +99,61 @@ describe.skipIf(await cannotRun('a studio behind Sentinels'))('a studio behind S
     await studio.changeCatalog()
     await studio.publishAgain()
     await studio.expectEveryAnswer()
+  })
+
+  test('has its announcements heard where more Sentinels hang than one attempt gets past', async () => {
+    const hung = await startSilentServer()
+    const url = redis.url.replace('@', `@${`127.0.0.1:${hung.port},`.repeat(5)}`)
+    const endpoint = resolveRedis({ url, sentinelPassword: 'anderes' })
+    const reasons: string[] = []
+    let subscriptions = 0
+    const announcements = createCatalogAnnouncements({
+      clients: createSubscriberClients({
+        endpoint,
+        name: 'tests',
+        onError: ({ message }) => void reasons.push(message),
+        onReady: () => void subscriptions++,
+      }),
+    })
+    try {
+      await announcements.subscribe(() => undefined)
+      await until('an attempt began after the hung ones', () => subscriptions === 1)
+      expect(reasons).toContain('no answer within 2000 ms')
+    } finally {
+      await announcements.close()
+      await hung.stop()
+    }
+  })
+
+  test('needs no more of Sentinels than the rule of docs/redis.md allows', async () => {
+    const [rule = ''] = (await readAclPage()).ofSentinels
+    const clients = redis.sentinels.map(({ client }) => client)
+    for (const client of clients) await client.call('ACL', 'SETUSER', ...rule.split(' ').slice(1))
+    const settings = testSettings(redis.url, {
+      RECGATE_REDIS_SENTINEL_USERNAME: 'recgate-sentinel',
+      RECGATE_REDIS_SENTINEL_PASSWORD: 'sentinel-password',
+    })
+    const { log, lines } = createMemoryLog()
+    const tools = await composeTools(settings, log)
+    tools.close()
+    expect(lines).toEqual([])
+    for (const client of clients) expect(await client.call('ACL', 'LOG')).toEqual([])
+  })
+
+  // Last: it is a studio of the same name, with keys of its own.
+  test('is served, told and written to where the Sentinel that is named first hangs', async () => {
+    const hung = await startSilentServer()
+    const other = await serveStudio({
+      RECGATE_REDIS_URL: redis.url.replace('@', `@127.0.0.1:${hung.port},`),
+      RECGATE_REDIS_SENTINEL_PASSWORD: 'anderes',
+    })
+    try {
+      await other.expectEveryAnswer()
+      await other.changeCatalog()
+      expect(hung.connections()).toBeGreaterThan(0)
+    } finally {
+      await other.stop()
+      await hung.stop()
+    }
   })
 })

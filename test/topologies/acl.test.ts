@@ -1,0 +1,177 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readAclPage } from '../support/acl-page.ts'
+import { runCli } from '../support/cli.ts'
+import { createMemoryLog } from '../support/memory-log.ts'
+import { type ClusterServers, cannotRun, startCluster } from '../support/redis-topologies.ts'
+import { type RunningGateway, startGateway, testSettings } from '../support/studio.ts'
+import { goodClaims, makeKey, signToken, type TestKey } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
+
+/** The users of docs/redis.md on a Cluster, by commands and a gateway, and what its nodes' logs have of refusals. */
+
+const [studio, other] = ['studio-a', 'studio-b'] as const
+const players = Array.from({ length: 60 }, (_, index) => `player-${index}`)
+
+describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
+  'under the ACL of docs/redis.md, on a Cluster',
+  () => {
+    let directory: string
+    let cluster: ClusterServers
+    let key: TestKey
+
+    const urlOf = (user: string, password: string) => cluster.url.replace('//', `//${user}:${password}@`)
+    const urls = {
+      gateway: () => urlOf('recgate-gateway', 'gateway-password'),
+      publisher: () => urlOf('recgate-publisher-studio-a', 'publisher-password'),
+      administrator: () => urlOf('recgate-administrator', 'administrator-password'),
+    }
+    type User = keyof typeof urls
+
+    const run = (user: User, ...words: string[]) =>
+      runCli(words, { env: { RECGATE_REDIS_URL: urls[user]() } })
+
+    async function write(name: string, text: string): Promise<string> {
+      const file = join(directory, name)
+      await writeFile(file, text)
+      return file
+    }
+
+    const documentOf = (tenant: string, popular = 0) =>
+      write(
+        `${tenant}.json`,
+        JSON.stringify({
+          format: 1,
+          tenant,
+          issuers: [
+            { issuer: `https://${tenant}.example`, audience: 'recgate', jwks: { keys: [key.publicJwk] } },
+          ],
+          models: {
+            games: {
+              key: [{ claim: 'sub' }],
+              record: { game: { type: 'uint', max: 255 } },
+              default: { game: 0 },
+              versions: ['itemcf', 'popular'],
+              control: 'popular',
+              weights: { itemcf: 100 - popular, popular },
+              deadlineMs: 5_000,
+            },
+          },
+        }),
+      )
+
+    const publish = async (user: User, tenant: string, version: string, game: number) => {
+      const file = await write('rows.csv', `sub,game\n${players.map((each) => `${each},${game}\n`).join('')}`)
+      return run(user, 'publish', file, '--tenant', tenant, '--model', 'games', '--version', version)
+    }
+
+    /** What was refused at whichever node, e.g. `recgate-gateway: set`. */
+    async function refusals(): Promise<string[]> {
+      const logs = await Promise.all(
+        cluster.servers.map(({ client }) => client.call('ACL', 'LOG') as Promise<unknown[]>),
+      )
+      return logs.flat().map((entry) => {
+        const pairs = Array.isArray(entry) ? entry : Object.entries(entry as object).flat()
+        const field = (name: string) => String(pairs[pairs.indexOf(name) + 1])
+        return `${field('username')}: ${field('object')}`
+      })
+    }
+
+    async function forgetRefusals(): Promise<void> {
+      for (const { client } of cluster.servers) await client.call('ACL', 'LOG', 'RESET')
+    }
+
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'recgate-acl-'))
+      const { ofServers } = await readAclPage()
+      const users = [...ofServers, 'user default on nopass ~* &* +@all', '']
+      const file = await write('users.acl', users.join('\n'))
+      cluster = await startCluster(0, { more: ['--aclfile', file] })
+      key = await makeKey('ES256')
+    })
+    afterAll(async () => {
+      await cluster?.stop()
+      await rm(directory, { recursive: true })
+    })
+
+    test('an administrator applies, a publisher publishes, a gateway serves and is told, and nothing is refused', async () => {
+      expect(await run('administrator', 'catalog', 'apply', await documentOf(studio))).toMatchObject({
+        exitCode: 0,
+      })
+      const { log, lines } = createMemoryLog()
+      const settings = testSettings(urls.gateway(), { RECGATE_CATALOG_POLL_MS: '60000' })
+      const running: RunningGateway = await startGateway(settings, { log })
+      const token = new Map<string, string>()
+      for (const player of players) {
+        const claims = goodClaims(`https://${studio}.example`, { model: 'games', sub: player })
+        token.set(player, await signToken(key, claims))
+      }
+      const everyAnswerIs = async (wanted: string) => {
+        const answers = await Promise.all(
+          players.map(async (player) => {
+            const headers = { Authorization: `Bearer ${token.get(player)}` }
+            const response = await fetch(`${running.data}/recommendations`, { headers })
+            const { version, reason, recommendation } = (await response.json()) as {
+              version: string
+              reason: string
+              recommendation?: { game: number }
+            }
+            return `${version} ${reason} ${recommendation?.game}`
+          }),
+        )
+        return answers.every((answer) => answer === wanted)
+      }
+      try {
+        expect(await publish('publisher', studio, 'itemcf', 7)).toMatchObject({ exitCode: 0 })
+        await until('the publish is served', () => everyAnswerIs('itemcf split 7'))
+        expect(await publish('administrator', studio, 'popular', 8)).toMatchObject({ exitCode: 0 })
+        expect(await run('administrator', 'catalog', 'apply', await documentOf(studio, 100))).toMatchObject({
+          exitCode: 0,
+        })
+        await until('the change is served', () => everyAnswerIs('popular split 8'))
+      } finally {
+        await running.gateway.stop()
+      }
+      expect(lines.filter((line) => JSON.parse(line).level >= 40)).toEqual([])
+      expect(await refusals()).toEqual([])
+    })
+
+    const reads = [
+      ['catalog', 'show', '--tenant', studio],
+      ['assign', 'player-1', '--tenant', studio, '--model', 'games'],
+    ]
+
+    test.each(['gateway', 'publisher', 'administrator'] as const)('the %s reads its studio', async (user) => {
+      await forgetRefusals()
+      for (const words of reads)
+        expect({ words, ...(await run(user, ...words)) }).toMatchObject({ words, exitCode: 0 })
+      if (user !== 'gateway')
+        expect(await run(user, 'tables', 'list', '--tenant', studio)).toMatchObject({ exitCode: 0 })
+      expect(await refusals()).toEqual([])
+    })
+
+    test('what the page says that a user may not run is refused in one line', async () => {
+      const document = await documentOf(studio, 50)
+      expect(await run('administrator', 'catalog', 'apply', await documentOf(other))).toMatchObject({
+        exitCode: 0,
+      })
+      const refused = [
+        await publish('gateway', studio, 'popular', 9),
+        await run('gateway', 'catalog', 'apply', document),
+        await run('gateway', 'tables', 'list', '--tenant', studio),
+        await run('publisher', 'catalog', 'apply', document),
+        await run('publisher', 'catalog', 'show'),
+        await publish('publisher', other, 'popular', 9),
+      ]
+      for (const { exitCode, stderr } of refused) {
+        expect({ exitCode, stderr }).toEqual({
+          exitCode: 1,
+          stderr: expect.stringMatching(/^[^\n]*(NOPERM|No permissions)[^\n]*\n$/i),
+        })
+        expect(stderr).not.toContain('-password')
+      }
+    })
+  },
+)
