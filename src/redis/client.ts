@@ -97,7 +97,7 @@ function createCluster(
     endpoint.nodes.map((node) => ({ ...node })),
     { ...options, redisOptions: { ...options.redisOptions, Connector } },
   )
-  watchReadyCheck(cluster, report)
+  watchReadyCheck(cluster, endpoint, report)
   cluster.on('error', (error: Error) => reportError(error, endpoint, report))
   cluster.on('node error', (error: Error, node: string) => reportError(error, endpoint, report, `${node}: `))
   // Without a node there is nobody to be asked, and ioredis knows no reason.
@@ -119,12 +119,13 @@ interface Checking {
  * ioredis says nothing where its nodes answer, and the Cluster is down. Its check may also fail because it was asked
  * while the nodes of CLUSTER SLOTS were still being connected; that says nothing, and the next one is soon.
  */
-function watchReadyCheck(cluster: Cluster, report: Report): void {
+function watchReadyCheck(cluster: Cluster, endpoint: RedisEndpoint, report: Report): void {
   const checking = cluster as unknown as Checking
   const readyCheck = checking.readyCheck.bind(cluster)
   checking.readyCheck = (callback) =>
     readyCheck((error, state) => {
-      if (state !== undefined) report(`CLUSTER INFO says cluster_state:${state}`)
+      if (error) reportError(error, endpoint, report)
+      else if (state !== undefined) report(`CLUSTER INFO says cluster_state:${state}`)
       callback(error, state)
     })
 }

@@ -5,8 +5,9 @@ import { describeNode, type RedisEndpoint } from './endpoint.ts'
 /** Told at every try why a connection isn't there; the text holds no password and no argument of a command. */
 export type Report = (reason: string) => void
 
-/** What ioredis says where it knows that a connection ended and not why; the why comes in an error of its own. */
-const withoutReason = /^(Connection is closed\.|Failed to refresh slots cache\.|timeout)$/
+/** What ioredis says where it knows that there is no connection and not why; the why comes in an error of its own. */
+const withoutReason =
+  /^(Connection is closed\.|Failed to refresh slots cache\.|timeout|.* and enableOfflineQueue options is false)$/
 
 /** `403D…:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../deps/…` */
 const openSsl = /^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*$/s

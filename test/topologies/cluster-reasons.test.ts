@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { redisReady } from '../../src/redis/client.ts'
+import { createRedisClient, redisReady } from '../../src/redis/client.ts'
 import { createMemoryLog } from '../support/memory-log.ts'
-import { testClient } from '../support/redis-clients.ts'
+import { testClient, testConnection } from '../support/redis-clients.ts'
 import { type ClusterServers, cannotRun, startCluster } from '../support/redis-topologies.ts'
 import { startGateway, testSettings, testTools } from '../support/studio.ts'
 import { until } from '../support/until.ts'
@@ -31,6 +31,27 @@ describe.skipIf(await cannotRun('what is said of a Cluster'))('what is said of a
 
   test('nothing, where all is well', async () => {
     for (let start = 0; start < 10; start++) expect(await warningsOf(cluster.url, () => true)).toEqual([])
+  })
+
+  test('nothing, where connections end before it is known whether all is well, and are there again', async () => {
+    const reasons: string[] = []
+    const onError = ({ message }: Error) => void reasons.push(message)
+    const client = createRedisClient('tables', { ...testConnection(cluster.url), onError })
+    client.once('connect', () => client.disconnect(true))
+    try {
+      await redisReady(client, 15_000)
+      expect(reasons).toEqual([])
+    } finally {
+      client.disconnect()
+    }
+  })
+
+  test('that an ACL forbids to ask whether it is up', async () => {
+    const user = ['blind', 'on', '>geheim', '~*', '&*', '+@all', '-cluster|info']
+    for (const { client } of cluster.servers) await client.call('ACL', 'SETUSER', ...user)
+    expect(await reasonOf(cluster.url.replace('default:', 'blind:'))).toMatch(
+      /can't be reached: NOPERM .*'cluster\|info'/,
+    )
   })
 
   describe('by a URL for one server', () => {
