@@ -14,6 +14,9 @@ export function createHashSource(client: RedisClient): HashSource {
   return {
     async *pages(pattern) {
       const servers = isCluster(client) ? client.nodes('master') : [client]
+      // Nothing found must not look like nothing there.
+      if (servers.length === 0)
+        throw new OperationError('no server of the Cluster can be asked for its hashes')
       for (const server of servers) yield* pagesOf(server, pattern)
     },
   }

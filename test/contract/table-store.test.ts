@@ -10,7 +10,7 @@ import type { Bucket, GenerationAddress, PackedRow, TableStore } from '../../src
 import { removeTable } from '../../src/tables/remove-table.ts'
 import { bucketRows } from '../support/buckets.ts'
 import { engines } from '../support/redis.ts'
-import { keysOf, testClient } from '../support/redis-clients.ts'
+import { keysOf, serversOf, testClient } from '../support/redis-clients.ts'
 
 const token = 'token-of-it'
 const allBytes = Uint8Array.from({ length: 256 }, (_, byte) => byte)
@@ -224,14 +224,13 @@ for (const engine of engines) {
         const address = newAddress()
         await store.writeBuckets(address, token, [bucketOf(0, ['a', 1])])
         const buckets = await store.bucketMemory(address, [0, 1])
-        if (engine.name === 'real Redis') {
-          expect(memory).toEqual([
-            {
-              usedBytes: expect.any(Number),
-              maxBytes: null,
-              evictionPolicy: expect.stringMatching(/^[a-z-]+$/),
-            },
-          ])
+        if (engine.isReal) {
+          const server = {
+            usedBytes: expect.any(Number),
+            maxBytes: null,
+            evictionPolicy: expect.stringMatching(/^[a-z-]+$/),
+          }
+          expect(memory).toEqual(serversOf(client).map(() => server))
           expect(buckets).toEqual([expect.any(Number), 0])
           expect(buckets![0]).toBeGreaterThan(50)
         } else expect([memory, buckets]).toEqual([null, null])

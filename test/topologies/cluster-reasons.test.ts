@@ -69,12 +69,12 @@ describe.skipIf(await cannotRun('what is said of a Cluster'))('what is said of a
     test('a gateway says it, once for each of its connections', async () => {
       const told = (warnings: readonly string[]) =>
         warnings.filter((line) => line.includes('a Redis Cluster'))
-      const warnings = await warningsOf(ofOneNode(), (lines) => told(lines).length >= 3)
+      const warnings = await warningsOf(ofOneNode(), (lines) => told(lines).length >= 4)
       expect(
         told(warnings)
           .map((line) => JSON.parse(line).role)
           .sort(),
-      ).toEqual(['catalog', 'reads', 'subscriber'])
+      ).toEqual(['catalog', 'reads', 'subscriber', 'tables'])
       for (const line of told(warnings)) expect(JSON.parse(line).reason).toContain(right())
       expect(warnings.join()).not.toContain('MOVED')
     })
