@@ -94,7 +94,7 @@ export const limits = {
   tokenBytesMax: 8_192,
   tokenCacheEntriesMax: 50_000,
   tokenCacheMsMax: 60_000,
-  /** Tokens kept whose signature is wrong, so that their repetition costs no check. */
+  /** Tokens kept that can't become good (wrong signature, expired, for others), so that their repetition costs no check. */
   refusedTokensMax: 10_000,
   /**
    * Signature checks that run at one time. libuv's pool has four threads; two checks for each keep all of them at

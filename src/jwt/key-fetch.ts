@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { limits } from '../domain/limits.ts'
+import { readJsonObject } from './json-object.ts'
 import { isPublicAddress, literalAddress } from './key-address.ts'
 import { asLookup, createHostLookup, type FindAddresses } from './key-host.ts'
 
@@ -135,23 +136,14 @@ async function readBody(response: IncomingMessage): Promise<Uint8Array> {
 }
 
 function keysOf(body: Uint8Array): readonly unknown[] {
-  const value = parse(body)
-  const keys = (value as { keys?: unknown } | null)?.keys
+  // The parser's own message would quote what the server sent.
+  const keys = readJsonObject(body)?.['keys']
   if (!Array.isArray(keys)) throw new FetchFailure('the answer is not a JSON object with a list "keys"')
   if (keys.length > limits.keysPerIssuerMax)
     throw new FetchFailure(
       `the key set holds ${keys.length} keys; at most ${limits.keysPerIssuerMax} are read`,
     )
   return keys
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
-  } catch {
-    // The parser's own message quotes what the server sent.
-    return null
-  }
 }
 
 /** Codes of the system and of TLS say what to look for; certificates' messages can be of any length. */

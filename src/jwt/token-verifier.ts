@@ -22,7 +22,7 @@ import { checkClaims, expiresAtMs, tokenExpired } from './token-claims.ts'
 export interface TokenVerifierOptions {
   /** Verified tokens kept; default `limits.tokenCacheEntriesMax`. */
   readonly entriesMax?: number
-  /** Tokens kept whose signature is wrong; default `limits.refusedTokensMax`. */
+  /** Tokens kept that can't become good; default `limits.refusedTokensMax`. */
   readonly refusedMax?: number
   /** Default `signatureBounds`. */
   readonly bounds?: QueueBounds
@@ -61,6 +61,7 @@ interface KeptToken extends Vouching {
 
 interface RefusedToken extends Vouching {
   readonly token: string
+  readonly refusal: Refusal
 }
 
 interface Verification extends Vouching {
@@ -121,7 +122,8 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
   function firstSight(token: string, catalog: Snapshot, wasGenuine: boolean) {
     const already = underway.get(token)
     if (already !== undefined && isCurrent(already, catalog)) return already.result
-    if (isKnownAsWrong(token, catalog)) return tokenInvalid
+    const known = knownRefusal(token, catalog)
+    if (known !== null) return known
     const unverified = readToken(token)
     if (unverified === null) return tokenInvalid
     const issuer = catalog.issuers.get(unverified.issuer)
@@ -162,14 +164,16 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     if (key === 'busy') return tooMany
     if (key === null) {
       if (cache.peek(indexOf(token))?.token === token) cache.delete(indexOf(token))
-      refused.set(indexOf(token), { token, issuer, keys }, { size: token.length })
-      return tokenInvalid
+      return keepRefused({ token, issuer, keys, refusal: tokenInvalid })
     }
     // The claims were decoded from this very text, so the signature covers them.
     const { claims } = unverified
     const nowMs = clock()
     const refusal = checkClaims(claims, issuer, nowMs)
-    if (refusal !== null) return refuseTo(issuer.tenantId, refusal)
+    if (refusal !== null) {
+      const refusalHere = refuseTo(issuer.tenantId, refusal)
+      return lasts(refusal) ? keepRefused({ token, issuer, keys, refusal: refusalHere }) : refusalHere
+    }
     // Frozen, because all requests with this token share it.
     const verified = Object.freeze({ issuer, claims: Object.freeze(claims) })
     const expires = expiresAtMs(claims)
@@ -193,9 +197,15 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
     return null
   }
 
-  function isKnownAsWrong(token: string, catalog: Snapshot): boolean {
+  /** What is sent again costs no second check: junk, and the tokens of clients that never get a new one. */
+  function keepRefused(entry: RefusedToken): Refusal {
+    refused.set(indexOf(entry.token), entry, { size: entry.token.length })
+    return entry.refusal
+  }
+
+  function knownRefusal(token: string, catalog: Snapshot): Refusal | null {
     const known = refused.peek(indexOf(token))
-    return known !== undefined && known.token === token && isCurrent(known, catalog)
+    return known !== undefined && known.token === token && isCurrent(known, catalog) ? known.refusal : null
   }
 
   function hasKeys({ keySet }: TrustedIssuer): boolean {
@@ -244,6 +254,11 @@ function fittingKeys(
   )
   if (kid === null) return fitting.slice(0, limits.keysTriedWithoutKidMax)
   return fitting.filter((key) => key.kid === kid)
+}
+
+/** Time makes no expired token good, nor one for others; a claim that lies in the future may be good in a moment. */
+function lasts({ refused }: Refusal): boolean {
+  return refused === 'token-expired' || refused === 'audience-mismatch'
 }
 
 async function isSignedBy(key: VerificationKey, token: string): Promise<boolean> {

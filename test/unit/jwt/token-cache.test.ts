@@ -57,14 +57,24 @@ describe('kept tokens', () => {
     expect(verifier.verify(header, catalog)).toBe(verified)
   })
 
-  test('refused tokens are not kept', async () => {
+  test.each([
+    ['of others', 'audience-mismatch', { aud: 'other' }],
+    ['that have expired', 'token-expired', { exp: startSeconds - 600 }],
+  ])('tokens %s are refused again without a check, until the issuer changes', async (_, code, claims) => {
     const { verifier } = verifierAt()
-    const header = await bearer({ aud: 'other' })
-    for (let round = 0; round < 2; round++) {
-      const result = verifier.verify(header, snapshotWith(issuer))
-      expect(result).toBeInstanceOf(Promise)
-      expect(await result).toMatchObject({ refused: 'audience-mismatch' })
-    }
+    const header = await bearer(claims)
+    const first = await verifier.verify(header, snapshotWith(issuer))
+    expect(first).toMatchObject({ refused: code, tenantId: issuer.tenantId })
+    expect(verifier.verify(header, snapshotWith(issuer))).toStrictEqual(first)
+    expect(verifier.verify(header, snapshotWith({ ...issuer }))).toBeInstanceOf(Promise)
+  })
+
+  test('a token whose time is still to come is checked again', async () => {
+    const { verifier, time } = verifierAt()
+    const header = await bearer({ nbf: startSeconds + 120 })
+    expect(await verifier.verify(header, snapshotWith(issuer))).toMatchObject({ refused: 'claim-invalid' })
+    time.seconds += 120
+    expect(await verifier.verify(header, snapshotWith(issuer))).toHaveProperty('claims')
   })
 
   test('an issuer with other keys, other settings or none at all voids them at once', async () => {
