@@ -1,6 +1,7 @@
+import type { GateFinding } from './gates.ts'
 import { type GenerationStateName, mayBecome } from './generation-states.ts'
 import { noStatistics } from './table-statistics.ts'
-import type { GenerationState, TenantState } from './tenant-state.ts'
+import type { GenerationState, PackedGeneration, TenantState } from './tenant-state.ts'
 
 /** A generation's next state, with the times that it stamps. Throws where the table of states knows no such step. */
 export function moveGeneration(
@@ -54,4 +55,34 @@ export function withTimesOfLeaving(state: TenantState, at: string): TenantState 
     if (left.length > 0) changed = withGenerations(changed, modelId, new Map(left))
   }
   return changed
+}
+
+/** As the catalog knows a generation from then on. */
+export function loadedEntry(
+  packed: PackedGeneration,
+  findings: readonly GateFinding[],
+  at: string,
+): GenerationState {
+  const { version, token, contentHash, rows, bytes, memoryBytes, buckets, recordRevision } = packed
+  const { by, source, statistics } = packed
+  return {
+    version,
+    state: 'loaded',
+    token,
+    contentHash,
+    rows,
+    bytes,
+    memoryBytes,
+    buckets,
+    recordRevision,
+    publishedAt: at,
+    activatedAt: null,
+    lastActiveAt: null,
+    quarantinedAt: null,
+    collectedAt: null,
+    by,
+    source,
+    findings: [...findings],
+    statistics,
+  }
 }

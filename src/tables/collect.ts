@@ -1,10 +1,10 @@
 import { OperationError } from '../domain/errors.ts'
-import { moveGeneration, withGenerations } from '../domain/generation-moves.ts'
+import { loadedEntry, moveGeneration, withGenerations } from '../domain/generation-moves.ts'
 import type { GenerationState, TenantState } from '../domain/tenant-state.ts'
 import { type Collectable, type CollectionPlan, type ManifestAt, planCollection } from './collect-policy.ts'
 import { type HeldLease, holdLease, leaseToken } from './hold-lease.ts'
 import type { GenerationCatalog, LeaseStore, LiveTables, TableStore, TablesChange } from './ports.ts'
-import { loadedEntry } from './publish.ts'
+
 import { removeTable } from './remove-table.ts'
 
 export interface CollectServices {

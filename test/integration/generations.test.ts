@@ -14,7 +14,7 @@ import { type CollectServices, collectTables, planTenantCollection } from '../..
 import { diffTables } from '../../src/tables/diff.ts'
 import type { Manifest } from '../../src/tables/manifest.ts'
 import type { RowSource, TableStore } from '../../src/tables/ports.ts'
-import type { PublishReport } from '../../src/tables/publish.ts'
+import type { PublishReport } from '../../src/tables/publish-report.ts'
 import { rollBack } from '../../src/tables/roll-back.ts'
 import { showRow } from '../../src/tables/show-row.ts'
 import { rereadTable } from '../../src/tables/verify.ts'

@@ -22,7 +22,8 @@ import { type DevelopmentKey, loadDevelopmentKey } from '../../src/jwt/developme
 import { loadSettings } from '../../src/settings/load.ts'
 import type { Settings } from '../../src/settings/schema.ts'
 import type { RowBatch, RowSource, SourceValue } from '../../src/tables/ports.ts'
-import { type PublishReport, publish } from '../../src/tables/publish.ts'
+import { publish } from '../../src/tables/publish.ts'
+import type { PublishReport } from '../../src/tables/publish-report.ts'
 
 /** Settings of a process on loopback with free ports. */
 export function testSettings(redisUrl: string, more: Readonly<Record<string, string>> = {}): Settings {
