@@ -1,4 +1,4 @@
-/** Every metric's name, help and labels, in one table; docs/metrics.md is compared with it by a test. */
+/** Every metric's name, help and labels, in one place; docs/metrics.md is compared with it by a test. These are a gateway's. */
 export const metricNames = {
   requests: {
     name: 'recgate_requests_total',
@@ -100,37 +100,41 @@ export const metricNames = {
     help: 'Fetches of key sets by outcome',
     labels: ['tenant', 'outcome'],
   },
-  publishOutcome: {
+} as const
+
+/** What `recgate publish` tells of itself. */
+export const publishMetricNames = {
+  outcome: {
     name: 'recgate_publish_outcome',
     help: 'How the last publish ended: 1 for its outcome, 0 for the others',
     labels: ['tenant', 'model', 'version', 'outcome'],
   },
-  publishTimestamp: {
+  timestamp: {
     name: 'recgate_publish_timestamp_seconds',
     help: 'When the last publish ended, however it did, in Unix time',
     labels: ['tenant', 'model', 'version'],
   },
-  publishDuration: {
+  duration: {
     name: 'recgate_publish_duration_seconds',
     help: 'How long the last publish took, however it ended',
     labels: ['tenant', 'model', 'version'],
   },
-  publishRows: {
+  rows: {
     name: 'recgate_publish_rows',
     help: 'Rows of the table that was published last',
     labels: ['tenant', 'model', 'version'],
   },
-  publishBadRows: {
+  badRows: {
     name: 'recgate_publish_bad_rows',
     help: 'Rows that the last publish left out, since they did not fit',
     labels: ['tenant', 'model', 'version'],
   },
-  publishBytes: {
+  bytes: {
     name: 'recgate_publish_bytes',
     help: 'Row keys and packed records of the table that was published last, without what Redis adds',
     labels: ['tenant', 'model', 'version'],
   },
-  publishMemory: {
+  memory: {
     name: 'recgate_publish_memory_bytes',
     help: 'What Redis takes for the table that was published last, by a sample',
     labels: ['tenant', 'model', 'version'],
