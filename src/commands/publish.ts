@@ -6,6 +6,7 @@ import { randomToken, type Tools } from '../compose.ts'
 import { compileRecordSchema } from '../domain/codec/codec.ts'
 import { OperationError } from '../domain/errors.ts'
 import { resolveGates } from '../domain/gates.ts'
+import { limits } from '../domain/limits.ts'
 import type { Settings } from '../settings/schema.ts'
 import { openRows } from '../sources/duckdb-source.ts'
 import { describeFinding } from '../tables/gates.ts'
@@ -151,7 +152,8 @@ function describe(report: PublishReport, { model, version }: PublishOptions, sec
   if (badRows > badRowsShown.length) note(`left out: … and ${badRows - badRowsShown.length} more`)
   if (longRows > 0)
     note(
-      `${longRows} rows have a row key or record over 64 bytes, which costs Redis about 93 bytes a row instead of 39`,
+      `warning: ${longRows} ${longRows === 1 ? 'row has' : 'rows have'} a row key or record over 64 bytes; ` +
+        `all of the some ${limits.rowsPerBucket} rows of such a row's bucket take about 93 bytes of Redis each, instead of 39`,
     )
   if (report.outcome === 'unchanged')
     print(

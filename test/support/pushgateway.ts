@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 
 /** A real HTTP server in the place of a Pushgateway, which keeps what it was sent; a test chooses its answers. */
 
-export interface Push {
+interface Push {
   readonly method: string
   /** As it was sent. */
   readonly path: string
