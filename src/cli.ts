@@ -70,6 +70,12 @@ program
   )
   .option('--key-column <name>', 'the column for what the pattern’s * stands for', 'key')
   .option('--max-bad-rows <n>', 'publish without up to so many rows that do not fit', wholeNumber, 0)
+  .option('--metrics-file <file>', 'tell how it went there, as node_exporter’s textfile collector reads it')
+  .addOption(
+    new Option('--push-metrics <url>', 'tell how it went to the Pushgateway there').env(
+      'RECGATE_PUSH_METRICS',
+    ),
+  )
   .addOption(whoOption())
   .option('--why <reason>', 'why, for the history', 'publish')
   .addOption(configOption())

@@ -1,6 +1,7 @@
 import { slotOwners } from '../domain/allocation.ts'
 import { compileAnswerHeads } from '../domain/answer-head.ts'
 import { compileRecordSchema } from '../domain/codec/codec.ts'
+import { publishFacts } from '../domain/publish-facts.ts'
 import type {
   ActiveTable,
   CompiledModel,
@@ -68,7 +69,8 @@ function compileModel(
     const entry = activeGeneration(state, id)?.entry
     const published = entry === undefined ? null : { at: new Date(entry.publishedAt), bytes: entry.bytes }
     const tableAgeSecondsMax = ageSecondsMax(model.maxAgeHours, id)
-    versions.set(id, { id, modelId, tenantId, table, published, tableAgeSecondsMax, heads })
+    const publishes = publishFacts(state, id)
+    versions.set(id, { id, modelId, tenantId, table, published, publishes, tableAgeSecondsMax, heads })
   }
   const versionOf = (id: string): CompiledVersion => {
     const version = versions.get(id)

@@ -2,10 +2,11 @@ import { SingleBar } from 'cli-progress'
 import { compileKeyPart } from '../catalog/compile.ts'
 import { findLiveModel } from '../catalog/live-tenant.ts'
 import type { CatalogStore } from '../catalog/ports.ts'
-import { composeTools, randomToken, type Tools } from '../compose.ts'
+import { randomToken, type Tools } from '../compose.ts'
 import { compileRecordSchema } from '../domain/codec/codec.ts'
 import { OperationError } from '../domain/errors.ts'
 import { resolveGates } from '../domain/gates.ts'
+import { limits } from '../domain/limits.ts'
 import type { Settings } from '../settings/schema.ts'
 import { openRows } from '../sources/duckdb-source.ts'
 import { describeFinding } from '../tables/gates.ts'
@@ -16,9 +17,11 @@ import type { PublishReport } from '../tables/publish-report.ts'
 import type { PublishProgress } from '../tables/publish-request.ts'
 import { keepHeapLean } from './lean-heap.ts'
 import { createCommandLog, currentUser, note, print, printJson } from './output.ts'
+import { metricsTeller, type PublishMetricsOptions } from './publish-metrics.ts'
 import { type OpenSource, publishSource, type SourceOptions } from './publish-source.ts'
+import { withTools } from './with-tools.ts'
 
-export interface PublishOptions extends SourceOptions {
+export interface PublishOptions extends SourceOptions, PublishMetricsOptions {
   readonly tenant: string
   readonly model: string
   readonly version: string
@@ -37,25 +40,31 @@ export async function publishFiles(
   keepHeapLean()
   const log = createCommandLog(settings.logLevel)
   const { names, open } = publishSource(settings, files, options, log)
-  const tools = await composeTools(settings, log)
+  const tell = metricsTeller(options)
   const startedAt = performance.now()
-  try {
-    const report = await publishWith(tools, names, options, open)
-    const seconds = (performance.now() - startedAt) / 1000
-    for (const warning of report.warnings) note(`warning: ${warning}`)
-    if (options.json) printJson({ ...report, seconds })
-    else describe(report, options, seconds)
-    if (report.outcome === 'refused') throw new OperationError(describeRefusal(report, options))
-  } finally {
-    tools.close()
-  }
+  const finish = (report: PublishReport | null) => ({
+    report,
+    durationSeconds: (performance.now() - startedAt) / 1000,
+    at: new Date(),
+  })
+  const publishing = withTools(settings, (tools) => publishWith(tools, names, options, open))
+  const report = await publishing.catch(async (error: Error) => {
+    await tell(finish(null))
+    throw error
+  })
+  const finished = finish(report)
+  for (const warning of report.warnings) note(`warning: ${warning}`)
+  if (options.json) printJson({ ...report, seconds: finished.durationSeconds })
+  else describe(report, options, finished.durationSeconds)
+  await tell(finished)
+  if (report.outcome === 'refused') throw new OperationError(describeRefusal(report, options))
 }
 
 /** @param files Where the rows come from, for the history; and what they are read from, without `open`. */
 export async function publishWith(
   tools: Tools,
   files: readonly string[],
-  options: Omit<PublishOptions, 'json' | Exclude<keyof SourceOptions, 'sql'>>,
+  options: Omit<PublishOptions, 'json' | keyof PublishMetricsOptions | Exclude<keyof SourceOptions, 'sql'>>,
   open: OpenSource = (how) => openRows(files, how),
 ): Promise<PublishReport> {
   const target = await publishTarget(tools.catalog, options)
@@ -143,7 +152,8 @@ function describe(report: PublishReport, { model, version }: PublishOptions, sec
   if (badRows > badRowsShown.length) note(`left out: … and ${badRows - badRowsShown.length} more`)
   if (longRows > 0)
     note(
-      `${longRows} rows have a row key or record over 64 bytes, which costs Redis about 93 bytes a row instead of 39`,
+      `warning: ${longRows} ${longRows === 1 ? 'row has' : 'rows have'} a row key or record over 64 bytes; ` +
+        `all of the some ${limits.rowsPerBucket} rows of such a row's bucket take about 93 bytes of Redis each, instead of 39`,
     )
   if (report.outcome === 'unchanged')
     print(

@@ -3,10 +3,10 @@ import type { Settings } from '../settings/schema.ts'
 import { createCommandLog } from './output.ts'
 
 /** What a command does with Redis; its connections are closed however it ends. */
-export async function withTools(settings: Settings, run: (tools: Tools) => Promise<void>): Promise<void> {
+export async function withTools<T>(settings: Settings, run: (tools: Tools) => Promise<T>): Promise<T> {
   const tools = await composeTools(settings, createCommandLog(settings.logLevel))
   try {
-    await run(tools)
+    return await run(tools)
   } finally {
     tools.close()
   }

@@ -13,12 +13,12 @@ export function temporaryPath(file: string): string {
 /**
  * Puts `chunks` into `file` so that a crash at any point, of the process or of the machine, leaves the old or the new
  * file whole: temporary file → fsync → rename → fsync of the directory, without which the rename itself may be lost.
- * The file is the owner's alone. Rejects with what the file system says; nothing has changed then.
+ * The file is the owner's alone, unless `mode` says otherwise. Rejects with what the file system says; nothing has changed then.
  */
-export async function writeWhole(file: string, chunks: readonly Uint8Array[]): Promise<void> {
+export async function writeWhole(file: string, chunks: readonly Uint8Array[], mode = 0o600): Promise<void> {
   const temporary = temporaryPath(file)
   try {
-    const handle = await open(temporary, 'wx', 0o600)
+    const handle = await open(temporary, 'wx', mode)
     try {
       for (const chunk of chunks) await handle.writeFile(chunk)
       await handle.sync()

@@ -55,6 +55,8 @@ export const limits = {
   /** A publisher that doesn't renew its hold on a version for so long has lost it; a collector its turn. */
   leaseMs: 30_000,
   leaseRenewMs: 5_000,
+  /** A publish that is over tells a Pushgateway so for so long at most. */
+  metricsPushMsMax: 5_000,
   /** Before an activation, replicas are given so long to have what was written. */
   replicasWaitMs: 10_000,
   /** Gates compare with a previous generation of at least so many rows: the mean of ten says nothing. */

@@ -1,5 +1,6 @@
 import type { AnswerHeads } from './answer-head.ts'
 import type { RecordCodec } from './codec/codec.ts'
+import type { PublishFacts } from './publish-facts.ts'
 
 /**
  * The immutable, compiled view of the catalog that a request reads once, at its start. `catalog/compile.ts`
@@ -110,6 +111,7 @@ export interface CompiledVersion {
     /** Row keys and packed records, without what Redis adds. */
     readonly bytes: number
   } | null
+  readonly publishes: PublishFacts
   /** How old the table may become before somebody should be told; null: no age is too old. */
   readonly tableAgeSecondsMax: number | null
   readonly heads: AnswerHeads

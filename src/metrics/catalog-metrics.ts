@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { WatchedSnapshots } from '../catalog/snapshots.ts'
 import { problems } from '../catalog/troubles.ts'
-import type { CompiledVersion } from '../domain/snapshot.ts'
-import { metricNames } from './names.ts'
+import { described, metricNames } from './names.ts'
+import { registerTableMetrics } from './table-metrics.ts'
 
 /** What is configured and published, as the served snapshot has it; read when somebody scrapes. */
 export function registerCatalogMetrics(
@@ -42,30 +42,7 @@ export function registerCatalogMetrics(
       this.set(status().readAgeSeconds)
     },
   })
-  const ofVersions = (
-    metric: (typeof metricNames)['tableRows' | 'tableBytes' | 'tableAge' | 'tableAgeMax'],
-    figureOf: (version: CompiledVersion) => number | null,
-  ) =>
-    new Gauge({
-      ...described(metric),
-      registers: [registry],
-      collect() {
-        this.reset()
-        for (const tenant of current()?.tenants.values() ?? [])
-          for (const model of tenant.models.values())
-            for (const version of model.versions.values()) {
-              const value = figureOf(version)
-              if (value !== null) this.set({ tenant: tenant.id, model: model.id, version: version.id }, value)
-            }
-      },
-    })
-  ofVersions(metricNames.tableRows, ({ table }) => table?.rows ?? null)
-  ofVersions(metricNames.tableBytes, ({ published }) => published?.bytes ?? null)
-  // A publisher's clock may be ahead of this one.
-  ofVersions(metricNames.tableAge, ({ published }) =>
-    published === null ? null : Math.max(0, (Date.now() - published.at.getTime()) / 1000),
-  )
-  ofVersions(metricNames.tableAgeMax, ({ tableAgeSecondsMax }) => tableAgeSecondsMax)
+  registerTableMetrics(registry, current)
 }
 
 /** What is kept on disk for the next start. */
@@ -83,16 +60,4 @@ export function registerStateMetrics(
       this.inc({ outcome: 'failed' }, failed)
     },
   })
-}
-
-function described<L extends string>({
-  name,
-  help,
-  labels,
-}: {
-  name: string
-  help: string
-  labels: readonly L[]
-}) {
-  return { name, help, labelNames: labels }
 }

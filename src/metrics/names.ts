@@ -1,4 +1,4 @@
-/** Every metric's name, help and labels, in one table; docs/metrics.md is compared with it by a test. */
+/** Every metric's name, help and labels, in one place; docs/metrics.md is compared with it by a test. These are a gateway's. */
 export const metricNames = {
   requests: {
     name: 'recgate_requests_total',
@@ -70,6 +70,21 @@ export const metricNames = {
     help: 'How old the active generation may become, where the document says so (maxAgeHours), by version',
     labels: ['tenant', 'model', 'version'],
   },
+  publishLastSuccess: {
+    name: 'recgate_publish_last_success_timestamp_seconds',
+    help: 'When the newest generation that became active was published, in Unix time, by version',
+    labels: ['tenant', 'model', 'version'],
+  },
+  publishRefused: {
+    name: 'recgate_publish_refused',
+    help: 'Whether the newest generation never became active, by version and by what stands against it',
+    labels: ['tenant', 'model', 'version', 'by'],
+  },
+  publishGenerations: {
+    name: 'recgate_publish_generations',
+    help: 'Generations in Redis that the catalog knows, by version and state',
+    labels: ['tenant', 'model', 'version', 'state'],
+  },
   jwksAge: {
     name: 'recgate_jwks_age_seconds',
     help: "Since an issuer's keys were last fetched from its URL, or since they were needed where no fetch has succeeded",
@@ -86,6 +101,58 @@ export const metricNames = {
     labels: ['tenant', 'outcome'],
   },
 } as const
+
+/** What `recgate publish` tells of itself. */
+export const publishMetricNames = {
+  outcome: {
+    name: 'recgate_publish_outcome',
+    help: 'How the last publish ended: 1 for its outcome, 0 for the others',
+    labels: ['tenant', 'model', 'version', 'outcome'],
+  },
+  timestamp: {
+    name: 'recgate_publish_timestamp_seconds',
+    help: 'When the last publish ended, however it did, in Unix time',
+    labels: ['tenant', 'model', 'version'],
+  },
+  duration: {
+    name: 'recgate_publish_duration_seconds',
+    help: 'How long the last publish took, however it ended',
+    labels: ['tenant', 'model', 'version'],
+  },
+  rows: {
+    name: 'recgate_publish_rows',
+    help: 'Rows of the table that was published last',
+    labels: ['tenant', 'model', 'version'],
+  },
+  badRows: {
+    name: 'recgate_publish_bad_rows',
+    help: 'Rows that the last publish left out, since they did not fit',
+    labels: ['tenant', 'model', 'version'],
+  },
+  bytes: {
+    name: 'recgate_publish_bytes',
+    help: 'Row keys and packed records of the table that was published last, without what Redis adds',
+    labels: ['tenant', 'model', 'version'],
+  },
+  memory: {
+    name: 'recgate_publish_memory_bytes',
+    help: 'What Redis takes for the table that was published last, by a sample',
+    labels: ['tenant', 'model', 'version'],
+  },
+} as const
+
+/** As prom-client takes it. */
+export function described<L extends string>({
+  name,
+  help,
+  labels,
+}: {
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly L[]
+}) {
+  return { name, help, labelNames: labels }
+}
 
 /** Upper bounds in seconds; the deadline's default, 50 ms, is one of them. */
 export const durationBuckets = [

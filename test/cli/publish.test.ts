@@ -182,6 +182,15 @@ describe('publish', () => {
   })
 })
 
+test('rows over 64 bytes are told with what they cost', async () => {
+  const file = await files.write('long.csv', `${csv(3)}${'x'.repeat(65)},new,1\n`)
+  const { stderr } = await publish(file, ...to('itemcf'))
+  expect(stderr).toBe(
+    "warning: 1 row has a row key or record over 64 bytes; all of the some 80 rows of such a row's bucket " +
+      'take about 93 bytes of Redis each, instead of 39\n',
+  )
+})
+
 describe('what can not be published exits 1, says why, and leaves what is served as it is', () => {
   type Case = [what: string, args: () => Promise<string[]>, ...messages: RegExp[]]
   const cases: Case[] = [

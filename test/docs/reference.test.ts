@@ -6,7 +6,7 @@ import { gateDefaults } from '../../src/domain/gates.ts'
 import { generationStates } from '../../src/domain/generation-states.ts'
 import { causes, reasons } from '../../src/domain/reasons.ts'
 import { statusOf } from '../../src/http/problem.ts'
-import { metricNames } from '../../src/metrics/names.ts'
+import { metricNames, publishMetricNames } from '../../src/metrics/names.ts'
 import { settingsOfEnvironment, settingsSchema } from '../../src/settings/schema.ts'
 
 /** The reference pages under docs/ say what the code says: no name too many, none too few. */
@@ -65,7 +65,8 @@ describe('docs/metrics.md', () => {
       name,
       labels.split(', ').filter(Boolean),
     ])
-    expect(described).toEqual(Object.values(metricNames).map(({ name, labels }) => [name, [...labels]]))
+    const metrics = [...Object.values(metricNames), ...Object.values(publishMetricNames)]
+    expect(described).toEqual(metrics.map(({ name, labels }) => [name, [...labels]]))
   })
 
   test('explains every reason and cause', () => {

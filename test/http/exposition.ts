@@ -1,3 +1,6 @@
+import { expect } from 'vitest'
+import { ask } from './client.ts'
+
 /** Prometheus' text format, read as strictly as promtool reads it. */
 
 export interface Sample {
@@ -60,4 +63,25 @@ function parseSample(line: string): Sample {
   }
   if (end !== labelsText.length) throw new Error(`no labels: ${line}`)
   return { name, labels, value }
+}
+
+export type Metrics = ReadonlyMap<string, Family>
+
+/** What a gateway tells Prometheus. */
+export async function scrape(ops: string): Promise<Metrics> {
+  const reply = await ask(`${ops}/metrics`)
+  expect(reply.status).toBe(200)
+  expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8')
+  return parseExposition(reply.body.toString())
+}
+
+/** `tenant,model,…` → value, in the order of the metric's labels. */
+export function valuesOf(
+  metrics: Metrics,
+  { name, labels }: { readonly name: string; readonly labels: readonly string[] },
+): Record<string, number> {
+  const samples = metrics.get(name)?.samples ?? []
+  return Object.fromEntries(
+    samples.map((sample) => [labels.map((label) => sample.labels[label] ?? '?').join(','), sample.value]),
+  )
 }

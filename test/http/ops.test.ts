@@ -19,7 +19,7 @@ import {
 } from '../support/studio.ts'
 import { until } from '../support/until.ts'
 import { type Ask, ask, exchange, expectProblem, jsonOf, requestText } from './client.ts'
-import { type Family, parseExposition, type Sample } from './exposition.ts'
+import { type Family, parseExposition, type Sample, scrape, valuesOf } from './exposition.ts'
 import { gamesModel, gamesRows, playerId, range, type StudioIssuer, studioIssuer } from './games.ts'
 
 const tenant = 'steam-studio'
@@ -174,23 +174,6 @@ describe('health', () => {
     })
   })
 })
-
-type Metrics = Map<string, Family>
-
-async function scrape(ops: string): Promise<Metrics> {
-  const reply = await ask(`${ops}/metrics`)
-  expect(reply.status).toBe(200)
-  expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8')
-  return parseExposition(reply.body.toString())
-}
-
-/** `tenant,model,…` → value, in the order of the metric's labels. */
-function valuesOf(metrics: Metrics, { name, labels }: { name: string; labels: readonly string[] }) {
-  const samples = metrics.get(name)?.samples ?? []
-  return Object.fromEntries(
-    samples.map((sample) => [labels.map((label) => sample.labels[label] ?? '?').join(','), sample.value]),
-  )
-}
 
 /** One request of the series, and what it must be counted as. */
 interface Counted {

@@ -1,6 +1,7 @@
 import { compileAnswerHeads } from '../../../src/domain/answer-head.ts'
 import { compileRecordSchema } from '../../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../../src/domain/codec/record-schema.ts'
+import { publishFacts } from '../../../src/domain/publish-facts.ts'
 import type { CompiledModel, CompiledVersion } from '../../../src/domain/snapshot.ts'
 
 export const codec = compileRecordSchema(
@@ -30,6 +31,7 @@ export function compiledModel(id: string, more: Partial<CompiledModel> = {}): Co
 }
 
 function compiledVersion(modelId: string, id: string): CompiledVersion {
-  const unpublished = { table: null, published: null, tableAgeSecondsMax: null }
+  const publishes = publishFacts({ generations: {} }, id)
+  const unpublished = { table: null, published: null, publishes, tableAgeSecondsMax: null }
   return { id, modelId, tenantId: 'studio', ...unpublished, heads: compileAnswerHeads(modelId, id, 300) }
 }
