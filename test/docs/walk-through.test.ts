@@ -93,7 +93,8 @@ printf %s "$answer"`,
         { output: outputs[2 * index] ?? '', exitCode: Number(outputs[2 * index + 1]) },
       ]),
     )
-  })
+    // Twenty processes one after the other: 9 s on a free machine, 40 s on one that four others load.
+  }, 240_000)
   afterAll(async () => {
     await demo?.stop()
     if (directory !== undefined) await rm(directory, { recursive: true, force: true })
