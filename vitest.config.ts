@@ -10,7 +10,13 @@ export default defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/bench/**', 'test/topologies/**', 'test/browser/**', 'test/faults/**'],
+          exclude: [
+            'test/bench/**',
+            'test/topologies/**',
+            'test/browser/**',
+            'test/faults/**',
+            'test/airflow/**',
+          ],
           globalSetup: ['test/support/global-redis.ts'],
           // Many tests wait for servers more than they compute.
           maxWorkers: 4,
@@ -31,6 +37,16 @@ export default defineConfig({
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/support/global-redis.ts'],
           ...timeouts,
+        },
+      },
+      {
+        test: {
+          name: 'airflow',
+          include: ['test/airflow/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
+          // Airflow's first import compiles itself: 40 s on two busy cores, and 10 s later on.
+          testTimeout: 60_000,
+          hookTimeout: 240_000,
         },
       },
       {
