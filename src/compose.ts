@@ -2,21 +2,23 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { changeGenerations } from './catalog/change-generations.ts'
-import { describeEvent } from './catalog/describe-event.ts'
+import { describeSnapshotsEvent } from './catalog/describe-snapshots-event.ts'
 import { findLiveTenant, readLiveTenant } from './catalog/live-tenant.ts'
 import type { CatalogStore } from './catalog/ports.ts'
 import { type WatchedSnapshots, watchSnapshots } from './catalog/snapshots.ts'
 import { tableList } from './catalog/table-list.ts'
+import { describeStateEvent } from './disk/describe-state-event.ts'
 import { createSavedCatalog } from './disk/saved-catalog.ts'
-import { openStateDirectory, type StateDirectory, type StateDirectoryEvent } from './disk/state-directory.ts'
+import { openStateDirectory, type StateDirectory } from './disk/state-directory.ts'
 import { isId } from './domain/ids.ts'
+import type { LogLine } from './domain/log-line.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
 import { closerOf } from './http/close-listener.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
+import { describeKeyEvent } from './jwt/describe-key-event.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
-import type { KeyEvent } from './jwt/fetched-key-set.ts'
 import { createIssuers } from './jwt/issuer-keys.ts'
 import { createKeyFetcher } from './jwt/key-fetch.ts'
 import { createKeySets } from './jwt/key-sets.ts'
@@ -47,7 +49,8 @@ import { resolveRedis } from './settings/redis-endpoint.ts'
 import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 import { collectTables } from './tables/collect.ts'
-import { type CollectorEvent, startCollector } from './tables/collector.ts'
+import { startCollector } from './tables/collector.ts'
+import { describeCollectorEvent } from './tables/describe-collector-event.ts'
 import type { GenerationCatalog, HashSource, LeaseStore, TableStore } from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
@@ -97,7 +100,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
       privateHosts: settings.jwksPrivateHosts,
       extraAuthorities: keyAuthorities,
     }),
-    report: (event) => logKeys(log, event),
+    report: (event) => write(log, describeKeyEvent(event)),
     onKeysChanged: () => state?.write(savedKeysName, keySets.savedKeys()),
   })
   const { issuerFor } = createIssuers({
@@ -114,10 +117,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
     extraIssuers: (tenantId) =>
       developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
     pollMs: settings.catalogPollMs,
-    report: (event) => {
-      const { level, fields, message } = describeEvent(event)
-      log[level](fields, message)
-    },
+    report: (event) => write(log, describeSnapshotsEvent(event)),
     onSwap: keySets.follow,
   })
   // The announcements' connection may have been back before this one.
@@ -244,33 +244,13 @@ function composeCollector(
     everyMs: settings.collectEveryMs,
     // A gateway's user may only read, where docs/redis.md's rules are followed.
     isForbidden: ({ message }) => message.startsWith('NOPERM'),
-    report: (event) => logCollector(log, event),
+    report: (event) => write(log, describeCollectorEvent(event)),
   })
   return {
     async close() {
       await collector.close()
       client.disconnect()
     },
-  }
-}
-
-function logCollector(log: Logger, event: CollectorEvent): void {
-  switch (event.event) {
-    case 'collected': {
-      const { collected, forgotten } = event.collection
-      const tables = collected.map(({ modelId, generation, why }) => ({ model: modelId, generation, why }))
-      log.info({ tenant: event.tenantId, tables, forgotten }, 'tables collected')
-      break
-    }
-    case 'forbidden':
-      log.info(
-        { reason: event.error.message },
-        'this user may not collect tables; `recgate tables collect` does, under one that may',
-      )
-      break
-    case 'failed':
-      log.warn({ reason: event.error.message }, 'tables can not be collected; trying again')
-      break
   }
 }
 
@@ -391,44 +371,13 @@ function adminReads(store: CatalogStore) {
 
 function openState(path: string, log: Logger): StateDirectory {
   try {
-    return openStateDirectory({ path, report: (event) => logState(log, event) })
+    return openStateDirectory({ path, report: (event) => write(log, describeStateEvent(event)) })
   } catch (error) {
     const problem = `must be a directory that can be written: ${(error as Error).message}`
     throw new SettingsError('settings', [{ path: 'stateDir (RECGATE_STATE_DIR)', problem }])
   }
 }
 
-function logState(log: Logger, event: StateDirectoryEvent): void {
-  switch (event.event) {
-    case 'passed-over':
-      log.error({ file: event.file, reason: event.reason }, 'state file is passed over')
-      break
-    case 'write-failed':
-      log.error(
-        { file: event.file, reason: event.reason },
-        'state can not be written; the next start may find an older one. Trying on',
-      )
-      break
-    case 'write-resumed':
-      log.info('state can be written again')
-      break
-  }
-}
-
-/** Never a token, a key or a URL, which may have a secret in its query. */
-function logKeys(log: Logger, { place: { tenantId: tenant, issuer }, ...event }: KeyEvent): void {
-  switch (event.event) {
-    case 'failing':
-      log.warn(
-        { tenant, issuer, reason: event.reason },
-        'keys can not be fetched; the last ones go on serving for a day',
-      )
-      break
-    case 'recovered':
-      log.info({ tenant, issuer }, 'keys can be fetched again')
-      break
-    case 'left-out':
-      log.warn({ tenant, issuer, ...event.key }, 'a key of the key server can not be used')
-      break
-  }
+function write(log: Logger, { level, fields, message }: LogLine): void {
+  log[level](fields, message)
 }
