@@ -33,7 +33,6 @@ import { createCatalogStore } from './redis/catalog-store.ts'
 import {
   createRedisClient,
   createSubscriberClients,
-  describeEngine,
   type RedisClient,
   type RedisConnection,
   redisReady,
@@ -42,6 +41,7 @@ import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
 import { createRecordReader } from './redis/record-reader.ts'
+import { describeEngine } from './redis/server-state.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
 import { readKeyAuthorities } from './settings/load.ts'
