@@ -140,6 +140,8 @@ export const limits = {
   stateTemporaryMsMax: 600_000,
   /** Tenants that one line of the log names. */
   tenantsLoggedMax: 20,
+  /** Reasons of one outage that are said; those of a whole Cluster's nodes are one another's like. */
+  outageReasonsSaidMax: 8,
   deadlineMsMin: 5,
   deadlineMsDefault: 50,
   deadlineMsMax: 10_000,

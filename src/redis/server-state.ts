@@ -8,8 +8,23 @@ import { together } from './together.ts'
  * doesn't know, or doesn't allow, is no error.
  */
 
-/** What serves there, e.g. `Redis 7.0.15, Cluster of 3 masters`; for log and `/readyz`. `unknown` where an ACL forbids INFO. */
-export async function describeEngine(client: RedisClient): Promise<string> {
+/**
+ * Keeps at hand what serves there, e.g. `Redis 7.0.15, Cluster of 3 masters`, for log and `/readyz`; it may be another
+ * after each connection. `unknown` where an ACL forbids INFO, `not connected` in between.
+ */
+export function watchEngine(client: RedisClient, onConnected: (engine: string) => void): () => string {
+  let engine = 'not connected'
+  client.on('ready', async () => {
+    engine = await describeEngine(client)
+    onConnected(engine)
+  })
+  client.on('close', () => {
+    engine = 'not connected'
+  })
+  return () => engine
+}
+
+async function describeEngine(client: RedisClient): Promise<string> {
   try {
     const masters = mastersOf(client)
     const [first] = masters
