@@ -30,6 +30,9 @@ export const limits = {
   rowsPerBucket: 80,
   /** Buckets written, or asked for, in one trip: some 16,000 rows. */
   bucketsPerTrip: 200,
+  /** A trip that takes no longer is never slow; a writer that was kept waiting rests at most so long before the next. */
+  slowTripMs: 20,
+  writerRestMsMax: 1_000,
   /** Files of one publish, those that directories and patterns give included. */
   sourceFilesMax: 10_000,
   /** Different field names of hashes that are read as rows: a hash of thousands is no row. */

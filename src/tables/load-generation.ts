@@ -1,7 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { limits } from '../domain/limits.ts'
 import { bucketCount } from '../domain/row-key.ts'
 import type { PackedGeneration } from '../domain/tenant-state.ts'
 import type { HeldLease } from './hold-lease.ts'
+import { createPace } from './pace.ts'
 import type { PackedRows } from './pack-rows.ts'
 import type { Partitions } from './partitions.ts'
 import type { BucketRow, GenerationAddress, PackedRow, PublishTarget, TableStore } from './ports.ts'
@@ -107,16 +109,22 @@ async function writeAll(
   const stride = Math.ceil(rows / limits.rowsReadBackMax)
   const sample: PackedRow[] = []
   let [written, nextOfSample] = [0, 0]
-  let [underway, next]: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()]
+  const pace = createPace()
+  const idle: Promise<number | null> = Promise.resolve(null)
+  let [underway, next] = [idle, idle]
   try {
     for await (const trip of partitions.buckets(buckets)) {
       // One trip is being written while the next is put together. Whether the generation is still its own is asked with
       // each: one that isn't writes one trip more at most, which it then takes away itself.
-      next = Promise.all([store.writeBuckets(address, token, trip), publication.beat()])
+      next = Promise.all([timed(store.writeBuckets(address, token, trip)), publication.beat()]).then(
+        ([ms]) => ms,
+      )
       // Met below; a rejection that nobody waits for yet would end the process.
       next.catch(() => undefined)
-      await underway
+      const tookMs = await underway
       underway = next
+      const restMs = tookMs === null ? 0 : pace.restAfter(trip.length, tookMs)
+      if (restMs > 0) await pause(restMs)
       for (const bucket of trip) {
         for (; nextOfSample < written + bucket.rows.length; nextOfSample += stride)
           sample.push(rowOf(bucket.rows[nextOfSample - written]!))
@@ -130,6 +138,12 @@ async function writeAll(
     await Promise.allSettled([underway, next])
   }
   return sample
+}
+
+async function timed(work: Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await work
+  return performance.now() - startedAt
 }
 
 function rowOf({ data, keyStart, keyEnd, recordEnd }: BucketRow): PackedRow {
