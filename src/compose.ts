@@ -1,25 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
-import { changeGenerations } from './catalog/change-generations.ts'
-import { describeEvent } from './catalog/describe-event.ts'
-import { findLiveTenant, readLiveTenant } from './catalog/live-tenant.ts'
+import { describeSnapshotsEvent } from './catalog/describe-snapshots-event.ts'
+import { createGenerationCatalog } from './catalog/generation-catalog.ts'
 import type { CatalogStore } from './catalog/ports.ts'
 import { type WatchedSnapshots, watchSnapshots } from './catalog/snapshots.ts'
-import { tableList } from './catalog/table-list.ts'
+import { createTenantViews } from './catalog/tenant-views.ts'
+import { describeStateEvent } from './disk/describe-state-event.ts'
 import { createSavedCatalog } from './disk/saved-catalog.ts'
-import { openStateDirectory, type StateDirectory, type StateDirectoryEvent } from './disk/state-directory.ts'
-import { isId } from './domain/ids.ts'
+import { openStateDirectory, type StateDirectory } from './disk/state-directory.ts'
+import type { LogLine } from './domain/log-line.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
-import { closerOf } from './http/close-listener.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
+import { createListeners, type Listeners } from './http/listeners.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
+import { describeKeyEvent } from './jwt/describe-key-event.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
-import type { KeyEvent } from './jwt/fetched-key-set.ts'
 import { createIssuers } from './jwt/issuer-keys.ts'
 import { createKeyFetcher } from './jwt/key-fetch.ts'
-import { createKeySets } from './jwt/key-sets.ts'
+import { createKeySets, type KeySets } from './jwt/key-sets.ts'
 import { checkSavedKeys } from './jwt/saved-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
@@ -31,15 +31,18 @@ import { createCatalogStore } from './redis/catalog-store.ts'
 import {
   createRedisClient,
   createSubscriberClients,
-  describeEngine,
   type RedisClient,
   type RedisConnection,
   redisReady,
+  type SubscriberClients,
 } from './redis/client.ts'
+import type { RedisRole } from './redis/client-options.ts'
 import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
+import { sayReasonsOnce } from './redis/outage-reasons.ts'
 import { createRecordReader } from './redis/record-reader.ts'
+import { watchEngine } from './redis/server-state.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
 import { readKeyAuthorities } from './settings/load.ts'
@@ -47,7 +50,8 @@ import { resolveRedis } from './settings/redis-endpoint.ts'
 import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 import { collectTables } from './tables/collect.ts'
-import { type CollectorEvent, startCollector } from './tables/collector.ts'
+import { startCollector } from './tables/collector.ts'
+import { describeCollectorEvent } from './tables/describe-collector-event.ts'
 import type { GenerationCatalog, HashSource, LeaseStore, TableStore } from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
@@ -78,48 +82,25 @@ export interface Gateway {
 }
 
 /** The first connections take milliseconds; after this long the gateway starts unready. */
-const connectWaitMs = 2_000
+const gatewayConnectMs = 2_000
+
+/** Whoever gave a command waits for its end, and is told then why Redis can't be reached. */
+const toolConnectMs = 5_000
 
 /** In the state directory. */
 const savedKeysName = 'keys'
 
 /** `recgate serve`. Throws SettingsError where the state directory can't be written. */
 export function composeGateway(options: GatewayOptions): Gateway {
-  const { settings, log, developmentKey } = options
+  const { settings, log } = options
   const state = settings.stateDir === undefined ? null : openState(settings.stateDir, log)
-  const keyAuthorities = readKeyAuthorities(settings)
+  const keySets = composeKeySets(settings, state, log)
   const connectionOf = createConnections(settings, log)
   const readsClient = createRedisClient('reads', connectionOf('reads'))
   const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
   const store = createCatalogStore(catalogClient, randomToken)
-  const keySets = createKeySets({
-    fetchKeys: createKeyFetcher({
-      privateHosts: settings.jwksPrivateHosts,
-      extraAuthorities: keyAuthorities,
-    }),
-    report: (event) => logKeys(log, event),
-    onKeysChanged: () => state?.write(savedKeysName, keySets.savedKeys()),
-  })
-  const { issuerFor } = createIssuers({
-    resolveSecret: options.resolveSecret,
-    keySetFor: keySets.keySetFor,
-  })
-  const snapshots = watchSnapshots({
-    store,
-    announcements: createCatalogAnnouncements({
-      clients: createSubscriberClients(connectionOf('subscriber')),
-    }),
-    saved: state === null ? null : createSavedCatalog(state),
-    environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
-    extraIssuers: (tenantId) =>
-      developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
-    pollMs: settings.catalogPollMs,
-    report: (event) => {
-      const { level, fields, message } = describeEvent(event)
-      log[level](fields, message)
-    },
-    onSwap: keySets.follow,
-  })
+  const subscribers = createSubscriberClients(connectionOf('subscriber'))
+  const snapshots = composeSnapshots(options, { store, subscribers, keySets, state })
   // The announcements' connection may have been back before this one.
   catalogClient.on('ready', () => snapshots.refresh())
   const registry = new Registry()
@@ -128,19 +109,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   registerStateMetrics(registry, () => state?.writes() ?? { done: 0, failed: 0 })
   registerKeyMetrics(registry, keySets)
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
-  let engine = 'not connected'
-  readsClient.on('ready', async () => {
-    engine = await describeEngine(readsClient)
-    log.info({ engine }, 'Redis connected')
-  })
-  readsClient.on('close', () => {
-    engine = 'not connected'
-  })
-  let isDraining = false
-  let isBound = false
-  let binding: Promise<void> = Promise.resolve()
-  /** So that a start that still waits for the catalog holds up no end. */
-  const { promise: stopped, resolve: stopWaiting } = Promise.withResolvers<void>()
+  const engine = watchEngine(readsClient, (found) => log.info({ engine: found }, 'Redis connected'))
 
   const servers = {
     data: () => {
@@ -151,7 +120,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
           reader: createRecordReader(readsClient),
         }),
         metrics,
-        isDraining: () => isDraining,
+        isDraining: () => listeners.isDraining(),
         requestLog: log.isLevelEnabled('debug')
           ? (served: ServedRequest) => log.debug(served, 'request')
           : null,
@@ -162,62 +131,107 @@ export function composeGateway(options: GatewayOptions): Gateway {
       registerConnectionMetrics(registry, app.server)
       return app
     },
-    admin: () => buildAdminPlane({ ...adminReads(store), token: settings.adminToken ?? null, onUnexpected }),
+    admin: () =>
+      buildAdminPlane({ ...createTenantViews(store), token: settings.adminToken ?? null, onUnexpected }),
     ops: () =>
       buildOpsPlane({
         readiness: () => ({
-          ready: isBound && !isDraining && snapshots.status().ready,
-          detail: { draining: isDraining, engine, catalog: snapshots.status() },
+          ready: listeners.isBound() && !listeners.isDraining() && snapshots.status().ready,
+          detail: { draining: listeners.isDraining(), engine: engine(), catalog: snapshots.status() },
         }),
         scrape: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       }),
   }
-  const started = options.planes.map((plane) => {
-    const app = servers[plane]()
-    return { plane, app, close: closerOf(app) }
-  })
+  const listeners: Listeners<Plane> = createListeners(
+    options.planes.map((plane) => ({ name: plane, app: servers[plane](), at: settings[plane] })),
+  )
   const collector =
     options.planes.includes('admin') && settings.collectEveryMs > 0
       ? composeCollector(settings, createRedisClient('tables', connectionOf('tables')), store, log)
       : null
+  const clients = [catalogClient, readsClient]
+  return gatewayOf({ clients, listeners, snapshots, keySets, state, collector, drainMs: settings.drainMs })
+}
+
+/** The live keys of the tenants' key servers. */
+function composeKeySets(settings: Settings, state: StateDirectory | null, log: Logger): KeySets {
+  const keySets = createKeySets({
+    fetchKeys: createKeyFetcher({
+      privateHosts: settings.jwksPrivateHosts,
+      extraAuthorities: readKeyAuthorities(settings),
+    }),
+    report: (event) => write(log, describeKeyEvent(event)),
+    onKeysChanged: () => state?.write(savedKeysName, keySets.savedKeys()),
+  })
+  return keySets
+}
+
+/** The catalog as requests see it. */
+function composeSnapshots(
+  { settings, resolveSecret, developmentKey, log }: GatewayOptions,
+  parts: {
+    readonly store: CatalogStore
+    readonly subscribers: SubscriberClients
+    readonly keySets: KeySets
+    readonly state: StateDirectory | null
+  },
+): WatchedSnapshots {
+  const { store, subscribers, keySets, state } = parts
+  const { issuerFor } = createIssuers({ resolveSecret, keySetFor: keySets.keySetFor })
+  return watchSnapshots({
+    store,
+    announcements: createCatalogAnnouncements({ clients: subscribers }),
+    saved: state === null ? null : createSavedCatalog(state),
+    environment: { issuerFor, bucketPrefix: tableKeys.bucketPrefix },
+    extraIssuers: (tenantId) =>
+      developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
+    pollMs: settings.catalogPollMs,
+    report: (event) => write(log, describeSnapshotsEvent(event)),
+    onSwap: keySets.follow,
+  })
+}
+
+interface GatewayParts {
+  /** Of the catalog and of the tables: waited for at the start. */
+  readonly clients: readonly RedisClient[]
+  readonly listeners: Listeners<Plane>
+  readonly snapshots: WatchedSnapshots
+  readonly keySets: KeySets
+  readonly state: StateDirectory | null
+  readonly collector: { close(): Promise<void> } | null
+  readonly drainMs: number
+}
+
+/** The order in which the parts start and stop. */
+function gatewayOf(parts: GatewayParts): Gateway {
+  const { clients, listeners, snapshots, keySets, state, collector, drainMs } = parts
+  /** So that a start that still waits for the catalog holds up no end. */
+  const { promise: stopped, resolve: stopWaiting } = Promise.withResolvers<void>()
 
   return {
     snapshots,
     async start() {
-      const addresses: Partial<Record<Plane, string>> = {}
-      const bind = async () => {
-        for (const { plane, app } of started) {
-          // Fastify writes into its options; settings are frozen.
-          const { host, port } = settings[plane]
-          addresses[plane] = await app.listen({ host, port })
-        }
-      }
-      binding = bind()
-      await binding
-      isBound = true
+      const addresses = await listeners.bind()
       // A catalog out of reach doesn't stop the start: the last good one serves, or readiness says so until it is there.
       // Tables are waited for, too, or the first answers would fall down the ladder.
-      const connected = [catalogClient, readsClient].map((client) => redisReady(client, connectWaitMs))
+      const connected = clients.map((client) => redisReady(client, gatewayConnectMs))
       await Promise.race([Promise.allSettled(connected), stopped])
       // Before anything is compiled: an issuer takes its saved keys when it is made.
       keySets.restore((await state?.read(savedKeysName, checkSavedKeys)) ?? [])
-      if (!isDraining) await Promise.race([snapshots.start(), stopped])
+      if (!listeners.isDraining()) await Promise.race([snapshots.start(), stopped])
       return addresses
     },
     async stop() {
-      isDraining = true
+      listeners.drain()
       stopWaiting()
-      // A listener that is just being bound would outlive its close.
-      await binding.catch(() => undefined)
       // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests. One that was
       // never ready got none.
-      if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, settings.drainMs))
-      await Promise.all(started.map(({ close }) => close()))
+      if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, drainMs))
+      await listeners.close()
       const closed = Promise.all([snapshots.close(), collector?.close()])
       keySets.close()
       // They would wait for what a Redis that hangs still owes them.
-      catalogClient.disconnect()
-      readsClient.disconnect()
+      for (const client of clients) client.disconnect()
       await closed
       await state?.close()
     },
@@ -244,33 +258,13 @@ function composeCollector(
     everyMs: settings.collectEveryMs,
     // A gateway's user may only read, where docs/redis.md's rules are followed.
     isForbidden: ({ message }) => message.startsWith('NOPERM'),
-    report: (event) => logCollector(log, event),
+    report: (event) => write(log, describeCollectorEvent(event)),
   })
   return {
     async close() {
       await collector.close()
       client.disconnect()
     },
-  }
-}
-
-function logCollector(log: Logger, event: CollectorEvent): void {
-  switch (event.event) {
-    case 'collected': {
-      const { collected, forgotten } = event.collection
-      const tables = collected.map(({ modelId, generation, why }) => ({ model: modelId, generation, why }))
-      log.info({ tenant: event.tenantId, tables, forgotten }, 'tables collected')
-      break
-    }
-    case 'forbidden':
-      log.info(
-        { reason: event.error.message },
-        'this user may not collect tables; `recgate tables collect` does, under one that may',
-      )
-      break
-    case 'failed':
-      log.warn({ reason: event.error.message }, 'tables can not be collected; trying again')
-      break
   }
 }
 
@@ -293,16 +287,7 @@ export async function composeTools(
   const connectionOf = createConnections(settings, log)
   const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
   const tablesClient = createRedisClient('tables', connectionOf('tables'))
-  const close = () => {
-    catalogClient.disconnect()
-    tablesClient.disconnect()
-  }
-  try {
-    await Promise.all([redisReady(catalogClient, 5_000), redisReady(tablesClient, 5_000)])
-  } catch (error) {
-    close()
-    throw error
-  }
+  await reach(catalogClient, tablesClient)
   const catalog = createCatalogStore(catalogClient, randomToken)
   return {
     catalog,
@@ -310,25 +295,10 @@ export async function composeTools(
     leases: createLeaseStore(tablesClient),
     memoryShareOf: (tenantId) => new Map(Object.entries(settings.memoryShare)).get(tenantId) ?? 1,
     generationCatalog: (authorship) => createGenerationCatalog(catalog, authorship),
-    close,
-  }
-}
-
-function createGenerationCatalog(
-  store: CatalogStore,
-  authorship: { readonly who: string; readonly why: string },
-): GenerationCatalog {
-  return {
-    async nextGeneration(tenantId, modelId) {
-      const state = (await readLiveTenant(store, tenantId))?.state.models[modelId]
-      return store.nextGeneration(tenantId, modelId, highestGeneration(state?.generations ?? {}))
+    close() {
+      catalogClient.disconnect()
+      tablesClient.disconnect()
     },
-    read: (tenantId) => findLiveTenant(store, tenantId),
-    change: (tenantId, plan) =>
-      changeGenerations(store, tenantId, async (live) => plan(live), {
-        ...authorship,
-        at: new Date().toISOString(),
-      }),
   }
 }
 
@@ -338,97 +308,43 @@ export async function composeHashSource(
   log: Logger,
 ): Promise<HashSource & { close(): void }> {
   const client = createRedisClient('tables', createConnections({ redis }, log)('tables'))
-  try {
-    await redisReady(client, 5_000)
-  } catch (error) {
-    client.disconnect()
-    throw error
-  }
+  await reach(client)
   return { ...createHashSource(client), close: () => client.disconnect() }
 }
 
-function highestGeneration(generations: Readonly<Record<string, unknown>>): number {
-  return Math.max(0, ...Object.keys(generations).map(Number))
+/** Waits until everything can be asked. Throws OperationError where it can't, and leaves no client connecting. */
+async function reach(...clients: readonly RedisClient[]): Promise<void> {
+  try {
+    await Promise.all(clients.map((client) => redisReady(client, toolConnectMs)))
+  } catch (error) {
+    for (const client of clients) client.disconnect()
+    throw error
+  }
 }
-
-/** Reasons of one outage that are said; those of a whole Cluster's nodes are one another's like. */
-const reasonsSaidMax = 8
 
 /** Where each role's clients connect to, and the log of it. */
 function createConnections(
   settings: Pick<Settings, 'redis' | 'catalogRedis'>,
   log: Logger,
-): (role: 'reads' | 'tables' | 'catalog' | 'subscriber') => RedisConnection {
+): (role: RedisRole) => RedisConnection {
   const tables = resolveRedis(settings.redis)
   const catalog = settings.catalogRedis === undefined ? tables : resolveRedis(settings.catalogRedis)
-  return (role) => {
-    // Reconnections fail several times a second with the same words: an outage is said once, until it is over.
-    const said = new Set<string>()
-    return {
-      endpoint: role === 'reads' || role === 'tables' ? tables : catalog,
-      name: `recgate-${role}`,
-      onError: ({ message }) => {
-        if (said.has(message) || said.size === reasonsSaidMax) return
-        said.add(message)
-        log.warn({ role, reason: message }, 'Redis connection')
-      },
-      onReady: () => said.clear(),
-    }
-  }
-}
-
-function adminReads(store: CatalogStore) {
-  return {
-    tenants: async () => [...(await store.index())].map(([tenant, { revision }]) => ({ tenant, revision })),
-    tenant: async (tenantId: string) => {
-      const live = isId(tenantId) ? await readLiveTenant(store, tenantId) : null
-      if (live === null) return null
-      const { document, revision, state } = live
-      return { tenant: tenantId, revision, document, tables: tableList(state) }
-    },
-  }
+  return (role) => ({
+    endpoint: role === 'reads' || role === 'tables' ? tables : catalog,
+    name: `recgate-${role}`,
+    ...sayReasonsOnce((reason) => log.warn({ role, reason }, 'Redis connection')),
+  })
 }
 
 function openState(path: string, log: Logger): StateDirectory {
   try {
-    return openStateDirectory({ path, report: (event) => logState(log, event) })
+    return openStateDirectory({ path, report: (event) => write(log, describeStateEvent(event)) })
   } catch (error) {
     const problem = `must be a directory that can be written: ${(error as Error).message}`
     throw new SettingsError('settings', [{ path: 'stateDir (RECGATE_STATE_DIR)', problem }])
   }
 }
 
-function logState(log: Logger, event: StateDirectoryEvent): void {
-  switch (event.event) {
-    case 'passed-over':
-      log.error({ file: event.file, reason: event.reason }, 'state file is passed over')
-      break
-    case 'write-failed':
-      log.error(
-        { file: event.file, reason: event.reason },
-        'state can not be written; the next start may find an older one. Trying on',
-      )
-      break
-    case 'write-resumed':
-      log.info('state can be written again')
-      break
-  }
-}
-
-/** Never a token, a key or a URL, which may have a secret in its query. */
-function logKeys(log: Logger, { place: { tenantId: tenant, issuer }, ...event }: KeyEvent): void {
-  switch (event.event) {
-    case 'failing':
-      log.warn(
-        { tenant, issuer, reason: event.reason },
-        'keys can not be fetched; the last ones go on serving for a day',
-      )
-      break
-    case 'recovered':
-      log.info({ tenant, issuer }, 'keys can be fetched again')
-      break
-    case 'left-out':
-      log.warn({ tenant, issuer, ...event.key }, 'a key of the key server can not be used')
-      break
-  }
+function write(log: Logger, { level, fields, message }: LogLine): void {
+  log[level](fields, message)
 }

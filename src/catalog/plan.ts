@@ -176,8 +176,7 @@ function sameWeights(a: Readonly<Record<string, number>>, b: Readonly<Record<str
  * or somebody else's row would be. One and the same part may change its name or its column, not both at once.
  */
 function keyFaults(state: ModelState, live: ModelDocument, next: ModelDocument, path: string): Fault[] {
-  const published = Object.values(state.generations).some((entry) => entry.state === 'active')
-  if (!published || sameParts(live, next)) return []
+  if (!hasActiveTable(state) || sameParts(live, next)) return []
   return [
     {
       path: joinPath(path, 'key'),
@@ -204,8 +203,7 @@ function sameParts(live: ModelDocument, next: ModelDocument): boolean {
 
 /** Before the first publish weights are free, so that a model can be set up in any order. */
 function weightFaults(state: ModelState, next: ModelDocument, path: string): Fault[] {
-  const anyTable = Object.values(state.generations).some((entry) => entry.state === 'active')
-  if (!anyTable) return []
+  if (!hasActiveTable(state)) return []
   const today = new Map(Object.entries(state.allocations.at(-1)?.weights ?? {}))
   return Object.entries(weightsOf(next)).flatMap(([id, points]) =>
     points > (today.get(id) ?? 0) && activeGeneration(state, id) === null
@@ -217,6 +215,10 @@ function weightFaults(state: ModelState, next: ModelDocument, path: string): Fau
         ]
       : [],
   )
+}
+
+function hasActiveTable({ generations }: ModelState): boolean {
+  return Object.values(generations).some(({ state }) => state === 'active')
 }
 
 function weightsOf(model: ModelDocument): Readonly<Record<string, number>> {

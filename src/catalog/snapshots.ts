@@ -1,3 +1,4 @@
+import { jitteredMs } from '../domain/jitter.ts'
 import type { CompiledTenant, Snapshot, TrustedIssuer } from '../domain/snapshot.ts'
 import type { CompileEnvironment } from './compile.ts'
 import { isSound, type LoadedTenant, loadSavedTenant, loadTenant } from './load-tenant.ts'
@@ -33,6 +34,7 @@ export interface SnapshotsOptions {
   readonly environment: CompileEnvironment
   /** Trusted beside the documents' issuers, per tenant: the development key's. */
   readonly extraIssuers: (tenantId: string) => readonly TrustedIssuer[]
+  /** ±25 %. */
   readonly pollMs: number
   readonly report: (event: SnapshotsEvent) => void
   /** Called after each swap. */
@@ -181,8 +183,7 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
 
   function schedule(): void {
     if (closed) return
-    // ±25 %: a fleet that was started together must not read together.
-    timer = setTimeout(() => void refresh().then(schedule), options.pollMs * (0.75 + Math.random() / 2))
+    timer = setTimeout(() => void refresh().then(schedule), jitteredMs(options.pollMs))
     timer.unref()
   }
 

@@ -7,7 +7,7 @@ export function isId(text: string): boolean {
   return idPattern.test(text)
 }
 
-/** Order of Unicode code points, the order in which DESIGN's planner takes versions (not UTF-16 units, not locale). */
+/** Order of Unicode code points, the order in which the planner takes versions (not UTF-16 units, not locale). */
 export function compareCodePoints(a: string, b: string): number {
   // Ids are ASCII, where UTF-16 order and code-point order agree.
   return a < b ? -1 : a > b ? 1 : 0

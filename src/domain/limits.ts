@@ -22,6 +22,8 @@ export const limits = {
   parameterValuesMax: 1_024,
   parameterIdBytesMax: 128,
   ignoredParametersMax: 64,
+  /** Of a parameter's name that nobody declared, as the answer has it. */
+  parameterNameShownCharactersMax: 40,
   /** A field of a hash stays in a listpack up to 64 bytes (Redis `hash-max-listpack-value`). */
   listpackValueBytesMax: 64,
   /** Rows a bucket aims at; with it every bucket stays a listpack on all Redis versions (128 entries elsewhere than 7.0). */
@@ -98,6 +100,8 @@ export const limits = {
   fixedTextsStepsMax: 4_096,
   tokenBytesMax: 8_192,
   tokenCacheEntriesMax: 50_000,
+  /** What the caches have room for an entry, on average. */
+  tokenCacheCharactersPerEntry: 1_024,
   tokenCacheMsMax: 60_000,
   /** Tokens kept that can't become good (wrong signature, expired, for others), so that their repetition costs no check. */
   refusedTokensMax: 10_000,
@@ -115,6 +119,8 @@ export const limits = {
   /** Whatever a key server does, a fetch is over after this long. */
   keyFetchMsMax: 2_000,
   keyFetchesAtOnceMax: 64,
+  /** Of the system's and TLS' words on why a fetch failed; a certificate's can be of any length. */
+  keyFetchReasonCharactersMax: 200,
   keySetBytesMax: 65_536,
   keySetUrlCharactersMax: 2_048,
   /** How long fetched keys go on serving without another successful fetch: a key that was withdrawn is gone by then. */
@@ -137,6 +143,12 @@ export const limits = {
   documentBytesMax: 1_048_576,
   /** A tenant's state in the catalog: some thousands of generations. */
   stateBytesMax: 8_388_608,
+  /** Times that a change of generations is planned anew because another one came first. */
+  catalogTriesMax: 20,
+  /** A revision, a space and a token. */
+  indexEntryBytesMax: 128,
+  revisionBytesMax: 32,
+  changeTokenBytesMax: 64,
   /** Tenants whose index entries are read in one trip. */
   indexEntriesPerTrip: 1_000,
   /** One file of the state directory: a tenant's document and state, each as text in JSON. */
@@ -145,11 +157,16 @@ export const limits = {
   stateTemporaryMsMax: 600_000,
   /** Tenants that one line of the log names. */
   tenantsLoggedMax: 20,
+  /** Reasons of one outage that are said; those of a whole Cluster's nodes are one another's like. */
+  outageReasonsSaidMax: 8,
   deadlineMsMin: 5,
   deadlineMsDefault: 50,
   deadlineMsMax: 10_000,
   /** Reads that travel in one script call. */
   readsPerCallMax: 128,
+  /** In Cluster. A slot may be on its way when a client's picture is old: two are common then. */
+  redirectionsOfReadMax: 5,
+  redirectionsOfCommandMax: 16,
   /** Reads that wait for Redis at one time in one process; the next one falls down the ladder at once. */
   readsInFlightMax: 16_384,
   acceptCacheEntriesMax: 256,

@@ -45,10 +45,10 @@ export function rowKeyFault(rowKey: string): string | null {
 
 /** The bucket of a row, 0 to buckets − 1: which of the table's hashes holds it. */
 export function bucketOf(rowKey: string, buckets: number): number {
-  return shareOf(murmur3(rowKey), buckets)
+  return bucketOfHash(murmur3(rowKey), buckets)
 }
 
-/** The same by the row key's hash. */
+/** The same by the row key's hash, for whoever hashed it before. */
 export function bucketOfHash(hash: number, buckets: number): number {
   return shareOf(hash, buckets)
 }

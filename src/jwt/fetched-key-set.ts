@@ -1,3 +1,4 @@
+import { jitteredMs } from '../domain/jitter.ts'
 import { limits } from '../domain/limits.ts'
 import type { KeyRenewal, KeySet, VerificationKey } from '../domain/snapshot.ts'
 import { importFetchedKeys, type LeftOutKey, type PublicJwk } from './fetched-jwks.ts'
@@ -11,7 +12,7 @@ import type { FetchKeys } from './key-fetch.ts'
 
 /** When keys are fetched; all in milliseconds. */
 export interface KeyPace {
-  /** Between two fetches, ±25 %: a fleet that was started together must not ask together. */
+  /** Between two fetches, ±25 %. */
   readonly refreshMs: number
   /** After a first failure; doubled after each further one, up to `refreshMs`, all ±25 %. */
   readonly retryMs: number
@@ -116,11 +117,10 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
     if (underway !== current) return
     underway = null
     const waitMs = failures === 0 ? pace.refreshMs : backOffMs(pace, failures)
-    const jitteredMs = waitMs * (0.75 + Math.random() / 2)
     // Else whoever makes up key ids causes not one fetch in so long but one and its repetitions.
     const isPatient = current.isAsked && failures > 0 && clock() < goodUntilMs()
     const leastMs = isPatient ? pace.askedMs : 0
-    timer = setTimeout(() => fetch(false), Math.max(leastMs, jitteredMs)).unref()
+    timer = setTimeout(() => fetch(false), Math.max(leastMs, jitteredMs(waitMs))).unref()
   }
 
   async function fetchOnce(signal: AbortSignal): Promise<void> {

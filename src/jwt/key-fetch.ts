@@ -146,9 +146,9 @@ function keysOf(body: Uint8Array): readonly unknown[] {
   return keys
 }
 
-/** Codes of the system and of TLS say what to look for; certificates' messages can be of any length. */
+/** Codes of the system and of TLS say what to look for. */
 function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
   if (error instanceof FetchFailure || code === undefined) return message
-  return `${message.slice(0, 200)} (${code})`
+  return `${message.slice(0, limits.keyFetchReasonCharactersMax)} (${code})`
 }

@@ -1,3 +1,4 @@
+import type { webcrypto } from 'node:crypto'
 import { importJWK } from 'jose'
 import type { Fault } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
@@ -116,7 +117,7 @@ async function importMembers(
   }
   if (material instanceof Uint8Array) return faulty({ path, problem: 'must be a public key, not a secret' })
   if (members['kty'] === 'RSA') {
-    const { modulusLength, publicExponent } = material.algorithm as unknown as RsaParameters
+    const { modulusLength, publicExponent } = material.algorithm as webcrypto.RsaHashedKeyAlgorithm
     if (modulusLength < limits.rsaBitsMin)
       return faulty({
         path: joinPath(path, 'n'),
@@ -127,6 +128,7 @@ async function importMembers(
         path: joinPath(path, 'n'),
         problem: `has ${modulusLength} bits; an RSA key may have at most ${limits.rsaBitsMax}`,
       })
+    // Big-endian.
     const exponent = BigInt(`0x${Buffer.from(publicExponent).toString('hex')}`)
     // With the exponent 1 everything is its own signature.
     if (exponent <= 1n)
@@ -141,12 +143,6 @@ async function importMembers(
     key: Object.freeze({ kid: (members['kid'] as string | undefined) ?? null, algorithm, material }),
     faults: [],
   }
-}
-
-interface RsaParameters {
-  readonly modulusLength: number
-  /** Big-endian. */
-  readonly publicExponent: Uint8Array
 }
 
 function faulty(...faults: Fault[]): ImportedKey {

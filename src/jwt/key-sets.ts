@@ -79,8 +79,8 @@ export function createKeySets(options: KeySetsOptions): KeySets {
       countsOf(place.tenantId)[outcome]++
       if (outcome === 'ok') onKeysChanged?.()
     }
-    const fetchKeys = fetchInTurn(place.tenantId)
-    const set = createFetchedKeySet({ place, fetchKeys, pace, clock, report, onFetched })
+    const inTurn = fetchInTurn(place.tenantId)
+    const set = createFetchedKeySet({ place, fetchKeys: inTurn, pace, clock, report, onFetched })
     const saved = restoredByPlace.get(idOf(place))
     if (saved !== undefined) await set.restore(saved)
     made.set(set, set)

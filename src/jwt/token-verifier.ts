@@ -68,9 +68,6 @@ interface Verification extends Vouching {
   readonly result: Promise<VerifiedToken | Refusal>
 }
 
-/** A token of the length that the caches are sized for; much longer ones leave room for fewer. */
-const charactersPerEntry = 1024
-
 /** Enough of a signature, 192 bits, to tell tokens apart. */
 const indexCharacters = 32
 
@@ -220,9 +217,10 @@ export function createTokenVerifier(options: TokenVerifierOptions = {}): TokenVe
   return { verify }
 }
 
-/** Bounded in characters too: 50,000 tokens of the longest kind would be 400 MB. */
+/** Bounded in characters too, so that long tokens leave room for fewer: 50,000 of the longest kind would be 400 MB. */
 function boundedCache<Entry extends object>(entriesMax: number) {
-  return new LRUCache<string, Entry>({ max: entriesMax, maxSize: entriesMax * charactersPerEntry })
+  const maxSize = entriesMax * limits.tokenCacheCharactersPerEntry
+  return new LRUCache<string, Entry>({ max: entriesMax, maxSize })
 }
 
 /**

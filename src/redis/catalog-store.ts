@@ -10,9 +10,6 @@ import { limits } from '../domain/limits.ts'
 import type { RedisClient } from './client.ts'
 import { catalogKeys } from './keys.ts'
 
-/** A revision, a space and a token. */
-const indexEntryBytesMax = 128
-
 /** Beyond it a number doesn't tell two revisions apart. */
 const revisionMax = Number.MAX_SAFE_INTEGER - 1
 
@@ -97,7 +94,7 @@ const stateScript = look + compare + write + announce
 const indexScript = `
 local entries = {}
 for i, key in ipairs(KEYS) do
-  local entry = redis.pcall('GETRANGE', key, 0, ${indexEntryBytesMax - 1})
+  local entry = redis.pcall('GETRANGE', key, 0, ${limits.indexEntryBytesMax - 1})
   entries[i] = type(entry) == 'string' and entry or ''
 end
 return entries
@@ -114,8 +111,8 @@ return fields
 `
 
 const fieldBytesMax = {
-  revision: 32,
-  token: 64,
+  revision: limits.revisionBytesMax,
+  token: limits.changeTokenBytesMax,
   document: limits.documentBytesMax,
   state: limits.stateBytesMax,
 } as const

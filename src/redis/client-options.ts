@@ -1,4 +1,5 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis'
+import { limits } from '../domain/limits.ts'
 import type { RedisEndpoint } from './endpoint.ts'
 
 /**
@@ -97,7 +98,7 @@ export function clusterOptions(role: RedisRole, name: string, endpoint: RedisEnd
     enableReadyCheck: true,
     enableAutoPipelining: false,
     scaleReads: 'master',
-    maxRedirections: isRead ? 5 : 16,
+    maxRedirections: isRead ? limits.redirectionsOfReadMax : limits.redirectionsOfCommandMax,
     retryDelayOnMoved: 0,
     retryDelayOnTryAgain: 100,
     retryDelayOnClusterDown: isRead ? 0 : 100,

@@ -134,6 +134,11 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }
 
+/** The servers that rows are read from and written to; in Cluster none until its slots are known. */
+export function mastersOf(client: RedisClient): readonly Redis[] {
+  return isCluster(client) ? client.nodes('master') : [client]
+}
+
 /** Whether everything that the client may have to ask is connected: in Cluster each slot's master. */
 function isReady(client: RedisClient): boolean {
   return isCluster(client) ? isWhole(client) : client.status === 'ready'
@@ -151,28 +156,4 @@ export async function redisReady(client: RedisClient, timeoutMs: number): Promis
     }
     await pause(readyPollMs)
   }
-}
-
-/** What serves there, e.g. `Redis 7.0.15, Cluster of 3 masters`; for log and `/readyz`. `unknown` where an ACL forbids INFO. */
-export async function describeEngine(client: RedisClient): Promise<string> {
-  try {
-    if (!isCluster(client)) {
-      const engine = await describeServer(client)
-      return client.options.sentinels ? `${engine}, Sentinel` : engine
-    }
-    const masters = client.nodes('master')
-    const [first] = masters
-    if (first === undefined) return 'unknown'
-    return `${await describeServer(first)}, Cluster of ${masters.length} masters`
-  } catch {
-    return 'unknown'
-  }
-}
-
-async function describeServer(server: Redis): Promise<string> {
-  const info = await server.info('server')
-  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim()
-  if (field('multiplexing_api') === 'mock') return 'js-redis-server (in process, for trying things only)'
-  const valkey = field('valkey_version')
-  return valkey === undefined ? `Redis ${field('redis_version') ?? '(unknown version)'}` : `Valkey ${valkey}`
 }

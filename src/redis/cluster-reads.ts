@@ -1,4 +1,5 @@
 import { type Cluster, Command, type Redis } from 'ioredis'
+import { limits } from '../domain/limits.ts'
 import type { Cause } from '../domain/reasons.ts'
 import { bucketOf } from '../domain/row-key.ts'
 import type { ActiveTable } from '../domain/snapshot.ts'
@@ -13,9 +14,6 @@ interface Lookup {
   readonly fellBy: Cause | null
   readonly redirections: number
 }
-
-/** A slot may be on its way when a client's picture is old: two are common then. */
-const redirectionsMax = 5
 
 const isRedirection = /^(MOVED|ASK) \d+ \S+:\d+$/
 
@@ -61,7 +59,8 @@ export function createClusterReads(cluster: Cluster, settle: Settle): ReadSender
   function receive(lookup: Lookup, error: Error | null, reply: Reply | undefined): void {
     if (lookup.waitingRead.settle === null) return
     if (error === null || error.message.startsWith('WRONGTYPE')) found(lookup, reply ?? noReply)
-    else if (!isRedirection.test(error.message) || lookup.redirections === redirectionsMax) fail(lookup)
+    else if (!isRedirection.test(error.message) || lookup.redirections === limits.redirectionsOfReadMax)
+      fail(lookup)
     else follow({ ...lookup, redirections: lookup.redirections + 1 }, error.message)
   }
 

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { HashPage, HashSource, KeyedHash } from '../tables/ports.ts'
-import { isCluster, type RedisClient } from './client.ts'
+import { mastersOf, type RedisClient } from './client.ts'
 
 /**
  * Hashes of one server, by SCAN, so that it never stops for long, and HGETALL: it needs no other command. Each trip
@@ -13,7 +13,7 @@ import { isCluster, type RedisClient } from './client.ts'
 export function createHashSource(client: RedisClient): HashSource {
   return {
     async *pages(pattern) {
-      const servers = isCluster(client) ? client.nodes('master') : [client]
+      const servers = mastersOf(client)
       // Nothing found must not look like nothing there.
       if (servers.length === 0)
         throw new OperationError('no server of the Cluster can be asked for its hashes')

@@ -19,8 +19,8 @@ return 1
 `
 
 /**
- * Tables as DESIGN lays them out: hashes of about 80 rows, whose field with the empty name holds the generation's
- * token, also in an empty bucket, so that an unknown row, a damaged table and a collected one can't be mistaken.
+ * A table is hashes of about 80 rows. The field with the empty name holds the generation's token, also in an empty
+ * bucket, so that an unknown row, a damaged table and a collected one can't be mistaken for each other.
  *
  * Commands of one trip are given one by one and sent at once: in Cluster each bucket has a slot of its own, and finds
  * its own way. On one node 480,000 rows were written in 0.45 s, and in 0.60 through a pipeline; asking 6,000 buckets for

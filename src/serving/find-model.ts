@@ -1,4 +1,4 @@
-import { type Refusal, refuse } from '../domain/errors.ts'
+import { isRefusal, type Refusal, refuse } from '../domain/errors.ts'
 import type { CompiledModel, CompiledTenant } from '../domain/snapshot.ts'
 import type { VerifiedToken } from './ports.ts'
 
@@ -14,7 +14,7 @@ export function findModel(
   query: Query,
 ): CompiledModel | Refusal {
   const allowed = allowedModels(token, tenant.claims.model)
-  if (!Array.isArray(allowed)) return allowed as Refusal
+  if (isRefusal(allowed)) return allowed
   const chosen = query['model']
   if (typeof chosen === 'object')
     return refuse('parameter-repeated', 'the parameter "model" stands more than once')

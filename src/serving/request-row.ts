@@ -1,4 +1,5 @@
 import { type Refusal, refuse } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
 import { parameterFits, parameterRule } from '../domain/parameter.ts'
 import { joinRowKey, rowKeyFault, rowKeyValue, rowKeyValueFault } from '../domain/row-key.ts'
 import type { CompiledModel, KeyPart } from '../domain/snapshot.ts'
@@ -60,5 +61,6 @@ function parameterValue(part: QueryPart, query: Query): string | Refusal {
 
 /** A name from outside, shortened: it goes into the answer. */
 function quote(name: string): string {
-  return JSON.stringify(name.length <= 40 ? name : `${name.slice(0, 40)}…`)
+  const charactersMax = limits.parameterNameShownCharactersMax
+  return JSON.stringify(name.length <= charactersMax ? name : `${name.slice(0, charactersMax)}…`)
 }

@@ -1,4 +1,5 @@
 import { OperationError } from '../domain/errors.ts'
+import { jitteredMs } from '../domain/jitter.ts'
 import type { Collection } from './collect.ts'
 
 export type CollectorEvent =
@@ -10,7 +11,7 @@ export type CollectorEvent =
 export interface CollectorOptions {
   readonly tenants: () => Promise<readonly string[]>
   readonly collect: (tenantId: string) => Promise<Collection>
-  /** ±25 %: a fleet that was started together must not ask together. */
+  /** ±25 %. */
   readonly everyMs: number
   readonly isForbidden: (error: Error) => boolean
   readonly report: (event: CollectorEvent) => void
@@ -45,20 +46,17 @@ export function startCollector(options: CollectorOptions): { close(): Promise<vo
 
   function schedule(): void {
     if (closed) return
-    timer = setTimeout(
-      () => {
-        running = collectAll().then(
-          (goesOn) => {
-            if (goesOn) schedule()
-          },
-          (error: Error) => {
-            options.report({ event: 'failed', error })
-            schedule()
-          },
-        )
-      },
-      options.everyMs * (0.75 + Math.random() / 2),
-    )
+    timer = setTimeout(() => {
+      running = collectAll().then(
+        (goesOn) => {
+          if (goesOn) schedule()
+        },
+        (error: Error) => {
+          options.report({ event: 'failed', error })
+          schedule()
+        },
+      )
+    }, jitteredMs(options.everyMs))
     timer.unref()
   }
 

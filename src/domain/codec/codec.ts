@@ -1,5 +1,5 @@
 /**
- * A record as bits: DESIGN's packed format.
+ * A record as bits, the packed format:
  *
  *     byte    0          1 …
  *     bits    rrrrrrrr   ffff…  gggggg…  …  0…

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { type ErrorCode, FaultsError } from '../../domain/errors.ts'
 import { problemBody, statusOf } from '../problem.ts'
 
@@ -31,32 +31,32 @@ export function buildAdminPlane({
   const app = fastify({ logger: false })
 
   app.setNotFoundHandler((_request, reply) =>
-    reply
-      .code(404)
-      .type('application/problem+json')
-      .send(problemBody('path-not-found', 'there is nothing at this path')),
+    sendProblem(reply, 'path-not-found', 'there is nothing at this path'),
   )
   app.setErrorHandler((error, _request, reply) => {
     const { code, detail } = describeError(error as Error)
     if (statusOf[code] >= 500) onUnexpected(error as Error)
     if (statusOf[code] === 503) reply.header('Retry-After', '1')
-    return reply.code(statusOf[code]).type('application/problem+json').send(problemBody(code, detail))
+    return sendProblem(reply, code, detail)
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('Cache-Control', 'no-store')
     if (token === null || presents(request.headers.authorization, token)) return
-    reply.code(401).header('WWW-Authenticate', 'Bearer').type('application/problem+json')
-    return reply.send(problemBody('token-invalid', 'the admin plane needs its bearer token'))
+    reply.header('WWW-Authenticate', 'Bearer')
+    return sendProblem(reply, 'token-invalid', 'the admin plane needs its bearer token')
   })
 
   app.get('/api/tenants', async () => ({ tenants: await tenants() }))
   app.get<{ Params: { tenantId: string } }>('/api/tenants/:tenantId', async (request, reply) => {
     const view = await tenant(request.params.tenantId)
     if (view !== null) return view
-    reply.code(404).type('application/problem+json')
-    return reply.send(problemBody('path-not-found', 'there is no such tenant'))
+    return sendProblem(reply, 'path-not-found', 'there is no such tenant')
   })
   return app
+}
+
+function sendProblem(reply: FastifyReply, code: ErrorCode, detail: string): FastifyReply {
+  return reply.code(statusOf[code]).type('application/problem+json').send(problemBody(code, detail))
 }
 
 function describeError(error: Error & { statusCode?: number }): { code: ErrorCode; detail: string } {

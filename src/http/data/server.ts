@@ -110,6 +110,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       authorization: headers.authorization,
       query: request.query as Query,
       format: () => preferredFormat(headers.accept),
+      // A text also where it was sent twice: the listener joins such headers.
       deadlineMs: headers['recgate-deadline-ms'] as string | undefined,
       receivedAt,
     })

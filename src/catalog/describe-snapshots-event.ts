@@ -1,20 +1,14 @@
 import { limits } from '../domain/limits.ts'
+import { type LogLine, logLine } from '../domain/log-line.ts'
 import type { SnapshotsEvent } from './snapshots.ts'
 
-/** One line of the log. */
-export interface LogLine {
-  readonly level: 'info' | 'warn' | 'error'
-  readonly fields: Readonly<Record<string, unknown>>
-  readonly message: string
-}
-
 /** What operators read of the catalog: one line an event, and where they must do something, what. */
-export function describeEvent(event: SnapshotsEvent): LogLine {
+export function describeSnapshotsEvent(event: SnapshotsEvent): LogLine {
   switch (event.event) {
     case 'loaded':
-      return line('info', { tenant: event.tenantId, revision: event.revision }, 'catalog loaded')
+      return logLine('info', { tenant: event.tenantId, revision: event.revision }, 'catalog loaded')
     case 'broken':
-      return line(
+      return logLine(
         'error',
         { tenant: event.tenantId, reason: event.error.message },
         event.served
@@ -22,27 +16,27 @@ export function describeEvent(event: SnapshotsEvent): LogLine {
           : 'catalog entry can not be served, and there is no earlier good one',
       )
     case 'vanished':
-      return line(
+      return logLine(
         'error',
         named(event.tenants),
         'vanished from the catalog; the last good entry is served. Restore the catalog from a backup, or else: ' +
           applyAbove(event.tenants),
       )
     case 'backwards':
-      return line(
+      return logLine(
         'error',
         named(event.tenants),
         'catalog runs backwards, as after a restore from a backup; the newer entry is served. To serve what is stored: ' +
           applyAbove(event.tenants),
       )
     case 'over':
-      return line(
+      return logLine(
         'info',
         named(event.tenantIds.map((tenantId) => ({ tenantId }))),
         'catalog entries are sound again',
       )
     case 'unreachable':
-      return line(
+      return logLine(
         'warn',
         { reason: event.error.message },
         event.served
@@ -50,15 +44,15 @@ export function describeEvent(event: SnapshotsEvent): LogLine {
           : 'catalog can not be read. Trying on',
       )
     case 'reachable':
-      return line('info', {}, 'catalog can be read again')
+      return logLine('info', {}, 'catalog can be read again')
     case 'from-disk':
-      return line(
+      return logLine(
         'warn',
         { tenants: event.tenants, savedAt: event.savedAt },
         'started without the catalog: what was saved on disk is served',
       )
     case 'saved-unusable':
-      return line(
+      return logLine(
         'error',
         { file: event.file, reason: event.error.message },
         'saved catalog entry can not be served; it is passed over',
@@ -78,8 +72,4 @@ function named(tenants: readonly { readonly tenantId: string }[]): Readonly<Reco
     .slice(0, limits.tenantsLoggedMax)
     .map(({ tenantId, ...more }) => ({ tenant: tenantId, ...more }))
   return { count: tenants.length, tenants: shown }
-}
-
-function line(level: LogLine['level'], fields: LogLine['fields'], message: string): LogLine {
-  return { level, fields, message }
 }

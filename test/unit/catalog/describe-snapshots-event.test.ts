@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeEvent } from '../../../src/catalog/describe-event.ts'
+import { describeSnapshotsEvent } from '../../../src/catalog/describe-snapshots-event.ts'
 import { limits } from '../../../src/domain/limits.ts'
 
 /** The words that operators read; that each is said once is held where the events are made. */
@@ -9,7 +9,7 @@ test('a catalog that runs backwards says what to run, above every revision that 
     { tenantId: 'a', servedRevision: 7, storedRevision: 5 },
     { tenantId: 'b', servedRevision: 1_841, storedRevision: 1_840 },
   ]
-  const { level, fields, message } = describeEvent({ event: 'backwards', tenants })
+  const { level, fields, message } = describeSnapshotsEvent({ event: 'backwards', tenants })
   expect(level).toBe('error')
   expect(message).toMatch(/ recgate catalog apply FILE… --revision-above 1841$/)
   expect(fields).toEqual({
@@ -26,21 +26,25 @@ test('a catalog of thousands that vanishes is one line of bounded length', () =>
     tenantId: `t${index}`,
     servedRevision: index,
   }))
-  const { fields, message } = describeEvent({ event: 'vanished', tenants })
+  const { fields, message } = describeSnapshotsEvent({ event: 'vanished', tenants })
   expect(fields['count']).toBe(5_000)
   expect(fields['tenants']).toHaveLength(limits.tenantsLoggedMax)
   expect(message).toMatch(/--revision-above 4999$/)
-  const over = describeEvent({ event: 'over', tenantIds: tenants.map(({ tenantId }) => tenantId) })
+  const over = describeSnapshotsEvent({ event: 'over', tenantIds: tenants.map(({ tenantId }) => tenantId) })
   expect(over.fields['tenants']).toHaveLength(limits.tenantsLoggedMax)
 })
 
 test('what is served meanwhile is said, and what is not', () => {
   const error = new Error('no route')
-  expect(describeEvent({ event: 'unreachable', error, served: true }).message).toContain(
+  expect(describeSnapshotsEvent({ event: 'unreachable', error, served: true }).message).toContain(
     'what was loaded is served',
   )
-  expect(describeEvent({ event: 'unreachable', error, served: false }).message).not.toContain('served')
+  expect(describeSnapshotsEvent({ event: 'unreachable', error, served: false }).message).not.toContain(
+    'served',
+  )
   const broken = { event: 'broken', tenantId: 'a', error } as const
-  expect(describeEvent({ ...broken, served: true }).message).toContain('the last good one is')
-  expect(describeEvent({ ...broken, served: false }).message).toContain('there is no earlier good one')
+  expect(describeSnapshotsEvent({ ...broken, served: true }).message).toContain('the last good one is')
+  expect(describeSnapshotsEvent({ ...broken, served: false }).message).toContain(
+    'there is no earlier good one',
+  )
 })
