@@ -47,6 +47,11 @@ function document(more: Partial<IssuerDocument> = {}): IssuerDocument {
   return { issuer: iss, audience: 'recgate', jwks: { url: server.url() }, ...more }
 }
 
+/** As a process that ran before has kept it. */
+function savedJwk({ publicJwk }: TestKey): SavedKeySet['keys'][number] {
+  return Object.fromEntries(Object.entries(publicJwk).map(([member, value]) => [member, String(value)]))
+}
+
 const kidsOf = ({ keySet }: TrustedIssuer) => keySet.keys.map(({ kid }) => kid)
 
 /** Served from, with its first fetch over. */
@@ -198,10 +203,12 @@ describe('the pause after a fetch', () => {
   /** How long the set pauses after each of its fetches, `asked` of which a token has caused. */
   async function pauses(random: number, answers: readonly Answer[], asked: number): Promise<number[]> {
     const planned: number[] = []
-    const timers = vi.spyOn(globalThis, 'setTimeout').mockImplementation(((_run: unknown, ms: number) => {
+    const neverRun = setTimeout(() => undefined)
+    clearTimeout(neverRun)
+    const timers = vi.spyOn(globalThis, 'setTimeout').mockImplementation((_run, ms = 0) => {
       planned.push(ms)
-      return { unref: () => undefined }
-    }) as never)
+      return neverRun
+    })
     const chance = vi.spyOn(Math, 'random').mockReturnValue(random)
     const left = [...answers]
     let nowMs = 1_800_000_000_000
@@ -427,7 +434,7 @@ describe('what outlives the process', () => {
   test('is kept for tenants that are not loaded yet, and is nobody else’s', async () => {
     const fetchedAt = 1_800_000_000_000
     const saved = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt, keys: [] }
-    const other = { ...saved, tenantId: 'two', keys: [key.publicJwk as unknown as Record<string, string>] }
+    const other = { ...saved, tenantId: 'two', keys: [savedJwk(key)] }
     const scene = newScene({}, [saved, other])
     const issuer = await followed(scene)
     expect(scene.keySets.savedKeys()).toMatchObject([
@@ -443,7 +450,7 @@ describe('what outlives the process', () => {
 
   test('with a time in the future counts from now, and unusable keys are none', async () => {
     const future = 1_800_000_000_000 + 48 * hourMs
-    const keys = [key.publicJwk as unknown as Record<string, string>]
+    const keys = [savedJwk(key)]
     const place = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt: future }
     const scene = newScene({}, [{ ...place, keys }])
     expect((await scene.issuerFor(document())).keySet.goodUntilMs).toBe(scene.time.ms + 24 * hourMs)
