@@ -2,13 +2,8 @@ import { createHmac, webcrypto } from 'node:crypto'
 import { expect } from 'vitest'
 import { createMemoryLog } from '../../support/memory-log.ts'
 import { testRedis } from '../../support/redis.ts'
-import {
-  applyDocument,
-  type RunningGateway,
-  startGateway,
-  testSettings,
-  testTools,
-} from '../../support/studio.ts'
+import { openSite } from '../../support/site.ts'
+import { applyDocument, type RunningGateway, testSettings } from '../../support/studio.ts'
 import {
   base64url,
   goodClaims,
@@ -73,8 +68,7 @@ const model = {
 }
 
 export async function startAttackedStudio(): Promise<AttackedStudio> {
-  const redis = await testRedis()
-  const tools = await testTools(redis.url)
+  const site = await openSite(await testRedis())
   const [keys, secondKeys, neighbourKeys, attackerKeys] = await Promise.all([
     keyOfEach(),
     keyOfEach(),
@@ -82,7 +76,7 @@ export async function startAttackedStudio(): Promise<AttackedStudio> {
     keyOfEach(),
   ])
   const secret = makeSecret('HS256')
-  await applyDocument(tools, {
+  await applyDocument(site.tools, {
     format: 1,
     tenant: 'attacked',
     issuers: [
@@ -92,14 +86,14 @@ export async function startAttackedStudio(): Promise<AttackedStudio> {
     ],
     models: { games: model },
   })
-  await applyDocument(tools, {
+  await applyDocument(site.tools, {
     format: 1,
     tenant: 'neighbour',
     issuers: [publicIssuer(neighbourIss, neighbourKeys)],
     models: { games: model },
   })
   const memory = createMemoryLog()
-  const gateway = await startGateway(testSettings(redis.url), {
+  const gateway = await site.startGateway(testSettings(site.redis.url), {
     resolveSecret: (tenantId, ref) => (tenantId === 'attacked' && ref === secretRef ? secret.secret : null),
     log: memory.log,
   })
@@ -142,11 +136,7 @@ export async function startAttackedStudio(): Promise<AttackedStudio> {
       expect(invalid.map(({ labels }) => labels['tenant'])).toStrictEqual([''])
       expect(refused.some(({ labels }) => labels['code'] === 'internal')).toBe(false)
     },
-    async stop() {
-      await gateway.gateway.stop()
-      tools.close()
-      await redis.stop()
-    },
+    stop: site.stop,
   }
 }
 

@@ -15,7 +15,6 @@ const iss = 'https://auth.one.example'
 const hourMs = 3_600_000
 
 let server: KeyServer
-let scenes: KeyScene[]
 let key: TestKey
 let nextKey: TestKey
 let rsa: TestKey
@@ -28,20 +27,13 @@ beforeAll(async () => {
   ])
 })
 beforeEach(async () => {
-  scenes = []
   server = await startKeyServer()
   server.serve(key.publicJwk)
 })
-afterEach(async () => {
-  for (const { keySets } of scenes) keySets.close()
-  await server.stop()
-})
+afterEach(() => server.stop())
 
-function newScene(pace: Partial<KeyPace> = {}, restored: readonly SavedKeySet[] = []): KeyScene {
-  const scene = keyScene(server, { pace, restored })
-  scenes.push(scene)
-  return scene
-}
+const newScene = (pace: Partial<KeyPace> = {}, restored: readonly SavedKeySet[] = []) =>
+  keyScene(server, { pace, restored })
 
 function document(more: Partial<IssuerDocument> = {}): IssuerDocument {
   return { issuer: iss, audience: 'recgate', jwks: { url: server.url() }, ...more }

@@ -17,7 +17,6 @@ const iss = 'https://auth.one.example'
 const hourMs = 3_600_000
 
 let server: KeyServer
-let scenes: KeyScene[]
 let key: TestKey
 let nextKey: TestKey
 let stranger: TestKey
@@ -32,14 +31,10 @@ beforeAll(async () => {
   ])
 })
 beforeEach(async () => {
-  scenes = []
   server = await startKeyServer()
   server.serve(key.publicJwk)
 })
-afterEach(async () => {
-  for (const { keySets } of scenes) keySets.close()
-  await server.stop()
-})
+afterEach(() => server.stop())
 
 interface Served extends KeyScene {
   readonly issuer: TrustedIssuer
@@ -52,7 +47,6 @@ interface Served extends KeyScene {
 /** Served from; `fetched` waits for the first fetch, whatever comes of it. */
 async function serve(fetched = true, options: Parameters<typeof keyScene>[1] = {}): Promise<Served> {
   const scene = keyScene(server, options)
-  scenes.push(scene)
   const document = (more = {}) => ({ issuer: iss, audience: 'recgate', jwks: { url: server.url() }, ...more })
   const issuer = await scene.issuerFor(document())
   const snapshot = scene.swapTo(issuer)
