@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createMemoryLog } from '../support/memory-log.ts'
 import { testRedis } from '../support/redis.ts'
 import { openSite, type Site } from '../support/site.ts'
@@ -17,6 +17,9 @@ import { ask, exchange, jsonOf, type Reply, rawReplies, requestText } from './cl
 import { parseExposition } from './exposition.ts'
 
 /** Whatever is sent: no 5xx, no crash, no answer that wasn't earned, and no token in the log. */
+
+// Thousands of requests a test, on however busy a machine.
+vi.setConfig({ testTimeout: 180_000 })
 
 const tenant = 'fuzzed'
 const iss = 'https://auth.fuzzed.example'

@@ -6,7 +6,7 @@ import { createIssuers } from '../../src/jwt/issuer-keys.ts'
 import { createKeyFetcher } from '../../src/jwt/key-fetch.ts'
 import { createKeySets } from '../../src/jwt/key-sets.ts'
 import type { KeyServer } from './key-server.ts'
-import { snapshotWith } from './tokens.ts'
+import { snapshotWith, type TestKey } from './tokens.ts'
 
 /** Issuers with keys by URL, as a gateway has them, with a clock that stands until it is moved; for one test. */
 export interface KeyScene {
@@ -64,4 +64,9 @@ export function keyScene(
       return snapshot
     },
   }
+}
+
+/** A key as a process that ran before has kept it. */
+export function savedJwk({ publicJwk }: TestKey): SavedKeySet['keys'][number] {
+  return Object.fromEntries(Object.entries(publicJwk).map(([member, value]) => [member, String(value)]))
 }

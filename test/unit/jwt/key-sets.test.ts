@@ -7,7 +7,7 @@ import { createIssuers } from '../../../src/jwt/issuer-keys.ts'
 import type { FetchKeys } from '../../../src/jwt/key-fetch.ts'
 import { createKeySets } from '../../../src/jwt/key-sets.ts'
 import { type KeyServer, sendJson, startKeyServer } from '../../support/key-server.ts'
-import { type KeyScene, keyScene } from '../../support/key-sets.ts'
+import { type KeyScene, keyScene, savedJwk } from '../../support/key-sets.ts'
 import { makeKey, snapshotWith, type TestKey } from '../../support/tokens.ts'
 import { until } from '../../support/until.ts'
 
@@ -37,11 +37,6 @@ const newScene = (pace: Partial<KeyPace> = {}, restored: readonly SavedKeySet[] 
 
 function document(more: Partial<IssuerDocument> = {}): IssuerDocument {
   return { issuer: iss, audience: 'recgate', jwks: { url: server.url() }, ...more }
-}
-
-/** As a process that ran before has kept it. */
-function savedJwk({ publicJwk }: TestKey): SavedKeySet['keys'][number] {
-  return Object.fromEntries(Object.entries(publicJwk).map(([member, value]) => [member, String(value)]))
 }
 
 const kidsOf = ({ keySet }: TrustedIssuer) => keySet.keys.map(({ kid }) => kid)
