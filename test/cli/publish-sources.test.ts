@@ -5,11 +5,11 @@ import { dirname } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/commands/local-redis.ts'
-import type { Tools } from '../../src/compose.ts'
+import { findRedisServer, startRedisServer } from '../../src/commands/local-redis.ts'
 import { type CliOptions, type CliResult, runCli } from '../support/cli.ts'
 import { testRedis } from '../support/redis.ts'
-import { applyDocument, testTools } from '../support/studio.ts'
+import { openSite, type Site } from '../support/site.ts'
+import { applyDocument } from '../support/studio.ts'
 import { createWorkspace, type Workspace } from '../unit/sources/workspace.ts'
 
 const document = {
@@ -30,33 +30,27 @@ const document = {
   },
 }
 
-let redis: LocalRedis
-let tools: Tools
+let site: Site
 let files: Workspace
-let hands: Redis
 
 beforeAll(async () => {
-  redis = await testRedis()
-  tools = await testTools(redis.url)
+  site = await openSite(await testRedis())
   files = await createWorkspace()
-  hands = new Redis(redis.url)
-  await applyDocument(tools, document)
+  await applyDocument(site.tools, document)
 })
 afterAll(async () => {
-  tools?.close()
-  hands?.disconnect()
-  await redis?.stop()
+  await site?.stop()
   await files?.remove()
 })
 
 const to = ['--tenant', 'studio', '--model', 'games', '--version', 'itemcf']
 const publish = (args: readonly string[], { env, ...options }: CliOptions = {}) =>
-  runCli(['publish', ...args, ...to], { env: { RECGATE_REDIS_URL: redis.url, ...env }, ...options })
+  runCli(['publish', ...args, ...to], { env: { RECGATE_REDIS_URL: site.redis.url, ...env }, ...options })
 
 /** The active generation: what it was read from, and its rows. */
 async function active() {
   const list = await runCli(['tables', 'list', '--tenant', 'studio', '--json'], {
-    env: { RECGATE_REDIS_URL: redis.url },
+    env: { RECGATE_REDIS_URL: site.redis.url },
   })
   return list
     .json<{ state: string; rows: number; source: string[] }>()
@@ -169,7 +163,7 @@ describe('publish of standard input', () => {
     const command = `${[process.execPath, 'src/cli.ts', ...args].join(' ')}; echo exit $?`
     return new Promise((resolve, reject) => {
       const child = spawn('script', ['-qec', command, '/dev/null'], {
-        env: { ...process.env, RECGATE_REDIS_URL: redis.url, SHELL: '/bin/sh' },
+        env: { ...process.env, RECGATE_REDIS_URL: site.redis.url, SHELL: '/bin/sh' },
         stdio: ['ignore', 'pipe', 'ignore'],
       })
       let output = ''
@@ -186,7 +180,7 @@ describe('publish of standard input', () => {
 
 describe('publish of hashes', () => {
   test('of the tables’ own Redis, what is none told', async () => {
-    const pipeline = hands.pipeline()
+    const pipeline = site.hands.pipeline()
     for (let id = 0; id < 1_234; id++)
       pipeline.hset(`player:${id}`, { game_1: String(id % 100), game_2: '7' })
     pipeline.hset('player:1234', { game_1: '5' })
@@ -196,12 +190,12 @@ describe('publish of hashes', () => {
       'SELECT key AS player_id, list_filter([game_1::INT, game_2::INT], g -> g IS NOT NULL) AS games FROM input'
     const result = await publish(['--from-redis-hashes', 'player:*', '--sql', sql])
     expect(result).toMatchObject({ exitCode: 0, stderr: 'left out: player:queue is no hash\n' })
-    const { host, pathname } = new URL(redis.url)
+    const { host, pathname } = new URL(site.redis.url)
     expect(await active()).toEqual({
       rows: 1_235,
       source: [`hashes player:* of ${host}${pathname.replace(/^\/$/, '')}`],
     })
-    expect(await hands.hget('player:77', 'game_1')).toBe('77')
+    expect(await site.hands.hget('player:77', 'game_1')).toBe('77')
   })
 
   test('where there are none changes nothing', async () => {

@@ -1,13 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readLiveTenant } from '../../src/catalog/live-tenant.ts'
 import { tableList } from '../../src/catalog/table-list.ts'
-import type { LocalRedis } from '../../src/commands/local-redis.ts'
-import type { Tools } from '../../src/compose.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
 import { testRedis } from '../support/redis.ts'
-import { applyDocument, testTools } from '../support/studio.ts'
+import { openSite, type Site } from '../support/site.ts'
+import { applyDocument } from '../support/studio.ts'
 import { createWorkspace, type Workspace } from '../unit/sources/workspace.ts'
 
 const scored = {
@@ -27,10 +25,8 @@ const offers = {
 }
 const document = { format: 1, tenant: 'studio', issuers: [], models: { scores: scored, offers } }
 
-let redis: LocalRedis
-let tools: Tools
+let site: Site
 let files: Workspace
-let hands: Redis
 /** Tries for seconds: it runs beside the other tests. */
 let withoutRedis: Promise<CliResult>
 
@@ -38,20 +34,16 @@ beforeAll(async () => {
   withoutRedis = runCli(['publish', 'rows.csv', ...to('popular')], {
     env: { RECGATE_REDIS_URL: 'redis://publisher:geheim@127.0.0.1:1' },
   })
-  redis = await testRedis()
-  tools = await testTools(redis.url)
+  site = await openSite(await testRedis())
   files = await createWorkspace()
-  hands = new Redis(redis.url)
-  await applyDocument(tools, document)
+  await applyDocument(site.tools, document)
 })
 afterAll(async () => {
-  tools?.close()
-  hands?.disconnect()
-  await redis?.stop()
+  await site?.stop()
   await files?.remove()
 })
 
-const env = () => ({ RECGATE_REDIS_URL: redis.url })
+const env = () => ({ RECGATE_REDIS_URL: site.redis.url })
 const to = (version: string, model = 'scores', tenant = 'studio') => [
   '--tenant',
   tenant,
@@ -141,7 +133,7 @@ describe('publish', () => {
         source: [raw],
       },
     ])
-    expect(await hands.hkeys('rg:t:studio:scores:1:0')).toEqual(expect.arrayContaining(['', '1', '2']))
+    expect(await site.hands.hkeys('rg:t:studio:scores:1:0')).toEqual(expect.arrayContaining(['', '1', '2']))
   })
 
   test('publishing again makes the older generation the previous one; tables list shows both', async () => {
@@ -252,8 +244,8 @@ describe('what can not be published exits 1, says why, and leaves what is served
   test('each, with a generation live', async () => {
     await done(publish(await files.write('live.csv', csv(500)), ...to('popular')))
     const live = async () => ({
-      tables: tableList((await readLiveTenant(tools.catalog, 'studio'))!.state),
-      keys: (await hands.keys('rg:[mt]:*')).sort(),
+      tables: tableList((await readLiveTenant(site.tools.catalog, 'studio'))!.state),
+      keys: (await site.hands.keys('rg:[mt]:*')).sort(),
     })
     const before = await live()
     expect(before.keys.length).toBeGreaterThan(0)

@@ -5,9 +5,9 @@ import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import { limits } from '../../src/domain/limits.ts'
 import { createCatalogAnnouncements } from '../../src/redis/catalog-announcements.ts'
 import { createCatalogStore } from '../../src/redis/catalog-store.ts'
-import { createSubscriberClients, type RedisClient, redisReady } from '../../src/redis/client.ts'
+import { createSubscriberClients, type RedisClient } from '../../src/redis/client.ts'
 import { engines } from '../support/redis.ts'
-import { keysOf, serversOf, testClient, testConnection } from '../support/redis-clients.ts'
+import { keysOf, readyClient, serversOf, testConnection } from '../support/redis-clients.ts'
 import { until } from '../support/until.ts'
 
 const history: CatalogChange['history'] = {
@@ -47,9 +47,8 @@ for (const engine of engines) {
     const clients: RedisClient[] = []
 
     async function connect(): Promise<RedisClient> {
-      const connected = testClient('catalog', redis.url)
+      const connected = await readyClient('catalog', redis.url)
       clients.push(connected)
-      await redisReady(connected, 10_000)
       return connected
     }
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import { limits } from '../../src/domain/limits.ts'
-import { type RedisClient, redisReady } from '../../src/redis/client.ts'
+import type { RedisClient } from '../../src/redis/client.ts'
 import { createHashSource } from '../../src/redis/hash-source.ts'
 import type { HashPage, HashSource } from '../../src/tables/ports.ts'
 import { engines } from '../support/redis.ts'
-import { serversOf, testClient } from '../support/redis-clients.ts'
+import { readyClient, serversOf } from '../support/redis-clients.ts'
 
 /** What a Redis holds under a pattern comes out whole, by SCAN and HGETALL alone. */
 
@@ -17,8 +17,7 @@ for (const engine of engines) {
 
     beforeAll(async () => {
       redis = await engine.start()
-      client = testClient('tables', redis.url)
-      await redisReady(client, 10_000)
+      client = await readyClient('tables', redis.url)
       source = createHashSource(client)
     })
     beforeEach(async () => {
@@ -117,8 +116,7 @@ for (const engine of engines) {
     })
 
     test('a connection that ends is a fault', async () => {
-      const short = testClient('tables', redis.url)
-      await redisReady(short, 10_000)
+      const short = await readyClient('tables', redis.url)
       const pages = createHashSource(short).pages('player:*')[Symbol.asyncIterator]()
       short.disconnect()
       await expect(pages.next()).rejects.toThrow(/Connection is closed|isn't writeable|no server/)

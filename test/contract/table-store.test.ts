@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import { limits } from '../../src/domain/limits.ts'
-import { type RedisClient, redisReady } from '../../src/redis/client.ts'
+import type { RedisClient } from '../../src/redis/client.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { createTableStore } from '../../src/redis/table-store.ts'
 import type { Manifest } from '../../src/tables/manifest.ts'
@@ -10,7 +10,7 @@ import type { Bucket, GenerationAddress, PackedRow, TableStore } from '../../src
 import { removeTable } from '../../src/tables/remove-table.ts'
 import { bucketRows } from '../support/buckets.ts'
 import { engines } from '../support/redis.ts'
-import { keysOf, serversOf, testClient } from '../support/redis-clients.ts'
+import { keysOf, readyClient, serversOf } from '../support/redis-clients.ts'
 
 const token = 'token-of-it'
 const allBytes = Uint8Array.from({ length: 256 }, (_, byte) => byte)
@@ -52,8 +52,7 @@ for (const engine of engines) {
 
     beforeAll(async () => {
       redis = await engine.start()
-      client = testClient('tables', redis.url)
-      await redisReady(client, 10_000)
+      client = await readyClient('tables', redis.url)
       store = createTableStore(client)
     })
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { limits } from '../../src/domain/limits.ts'
 import type { RunningGateway } from '../support/studio.ts'
-import { type Ask, askRaw, closedAfter, type RawReply, requestText } from './client.ts'
+import { type Ask, ask, askRaw, closedAfter, type RawReply, requestText } from './client.ts'
 import { type GamesStudio, startGamesStudio } from './games-studio.ts'
 
 /** The Fetch standard's protocol, as bytes; test/browser/ shows that a browser takes it for what it is. */
@@ -43,9 +43,7 @@ interface Case extends Ask {
 
 let cases: Case[]
 beforeAll(async () => {
-  const { etag } = Object.fromEntries(
-    (await askRaw(closed.data, path, { token })).fields.map(([name, value]) => [name.toLowerCase(), value]),
-  )
+  const { etag } = (await ask(`${closed.data}${path}`, { token })).headers
   const strict = await studio.issuer.token({ model: 'strict', sub: 'nobody' })
   cases = [
     { name: 'JSON', target: path, status: 200, token },

@@ -1,18 +1,9 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { LocalRedis } from '../../src/commands/local-redis.ts'
-import type { Tools } from '../../src/compose.ts'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createMemoryLog } from '../support/memory-log.ts'
 import { testRedis } from '../support/redis.ts'
-import {
-  applyDocument,
-  publishRows,
-  type RunningGateway,
-  rowsOf,
-  startGateway,
-  testSettings,
-  testTools,
-} from '../support/studio.ts'
+import { openSite, type Site } from '../support/site.ts'
+import { applyDocument, publishRows, type RunningGateway, rowsOf, testSettings } from '../support/studio.ts'
 import {
   goodClaims,
   makeKey,
@@ -27,13 +18,15 @@ import { parseExposition } from './exposition.ts'
 
 /** Whatever is sent: no 5xx, no crash, no answer that wasn't earned, and no token in the log. */
 
+// Thousands of requests a test, on however busy a machine.
+vi.setConfig({ testTimeout: 180_000 })
+
 const tenant = 'fuzzed'
 const iss = 'https://auth.fuzzed.example'
 const secretIss = 'https://secret.fuzzed.example'
 const countries = ['DE', 'Côte d’Ivoire', 'toString']
 
-let redis: LocalRedis
-let tools: Tools
+let site: Site
 let gateway: RunningGateway
 let keys: readonly TestKey[]
 let secret: TestSecret
@@ -44,8 +37,7 @@ const memory = createMemoryLog()
 const signatures = new Set<string>()
 
 beforeAll(async () => {
-  redis = await testRedis()
-  tools = await testTools(redis.url)
+  site = await openSite(await testRedis())
   keys = await Promise.all((['ES256', 'EdDSA', 'RS256'] as const).map((alg) => makeKey(alg, alg)))
   secret = makeSecret()
   const offer = { type: 'string', maxBytes: 24 }
@@ -57,7 +49,7 @@ beforeAll(async () => {
     control: 'v1',
     weights: { v1: 100 },
   }
-  await applyDocument(tools, {
+  await applyDocument(site.tools, {
     format: 1,
     tenant,
     issuers: [
@@ -79,8 +71,8 @@ beforeAll(async () => {
       },
     },
   })
-  await publishRows(tools, [tenant, 'games', 'v1'], rowsOf(['sub', 'offer'], [['player-1', 'own']]))
-  gateway = await startGateway(testSettings(redis.url), {
+  await publishRows(site.tools, [tenant, 'games', 'v1'], rowsOf(['sub', 'offer'], [['player-1', 'own']]))
+  gateway = await site.startGateway(testSettings(site.redis.url), {
     resolveSecret: () => secret.secret,
     log: memory.log,
   })
@@ -94,11 +86,7 @@ beforeAll(async () => {
   reference = (await ask(`${gateway.data}/recommendations`)).body.toString()
 })
 
-afterAll(async () => {
-  await gateway?.gateway.stop()
-  tools?.close()
-  await redis?.stop()
-})
+afterAll(() => site?.stop())
 
 function recommendation(query: string, token: string): Promise<Reply> {
   const signature = token.slice(token.lastIndexOf('.') + 1)

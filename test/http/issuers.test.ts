@@ -1,15 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { LocalRedis } from '../../src/commands/local-redis.ts'
-import type { Tools } from '../../src/compose.ts'
 import { testRedis } from '../support/redis.ts'
-import {
-  publishRows,
-  type RunningGateway,
-  rowsOf,
-  startGateway,
-  testSettings,
-  testTools,
-} from '../support/studio.ts'
+import { openSite, type Site } from '../support/site.ts'
+import { publishRows, type RunningGateway, rowsOf, testSettings } from '../support/studio.ts'
 import {
   goodClaims,
   makeKey,
@@ -66,8 +58,7 @@ const models = {
   },
 }
 
-let redis: LocalRedis
-let tools: Tools
+let site: Site
 let gateway: RunningGateway
 let assigned: (unit: string) => string
 let signers: Record<AnyAlgorithm, TestKey | TestSecret>
@@ -79,8 +70,7 @@ const gamesIss = 'https://games.many.example'
 const secretOf = (ref: string) => (ref === 'shared' ? (signers.HS256 as TestSecret).secret : null)
 
 beforeAll(async () => {
-  redis = await testRedis()
-  tools = await testTools(redis.url)
+  site = await openSite(await testRedis())
   const publicKeys = await Promise.all(
     algorithms.map(async (alg) => (alg === 'HS256' ? makeSecret() : await makeKey(alg, 'same-kid'))),
   )
@@ -94,7 +84,7 @@ beforeAll(async () => {
     ...more,
   })
   await applyWithSalt(
-    tools,
+    site.tools,
     {
       format: 1,
       tenant,
@@ -114,7 +104,7 @@ beforeAll(async () => {
   )
   for (const version of ['left', 'right'])
     await publishRows(
-      tools,
+      site.tools,
       [tenant, 'games', version],
       rowsOf(
         ['id', 'offer'],
@@ -122,27 +112,23 @@ beforeAll(async () => {
       ),
     )
   await publishRows(
-    tools,
+    site.tools,
     [tenant, 'offers', 'seasonal'],
     rowsOf(['constructor', 'valueOf', 'offer'], [['toString', 7, 'inherited']]),
   )
   for (const version of ['left', 'third'])
     await publishRows(
-      tools,
+      site.tools,
       [tenant, 'clans', version],
       rowsOf(['id', 'offer'], [['toString', `${version} clan`]]),
     )
-  assigned = await assignmentsOf(tools, tenant, 'games')
-  gateway = await startGateway(testSettings(redis.url), {
+  assigned = await assignmentsOf(site.tools, tenant, 'games')
+  gateway = await site.startGateway(testSettings(site.redis.url), {
     resolveSecret: (tenantId, ref) => (tenantId === tenant ? secretOf(ref) : null),
   })
 })
 
-afterAll(async () => {
-  await gateway?.gateway.stop()
-  tools?.close()
-  await redis?.stop()
-})
+afterAll(() => site?.stop())
 
 /** Members given as JSON text stand in the payload as they are, which JSON.stringify may not be able to write. */
 function tokenOf(

@@ -1,45 +1,23 @@
-import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { planChange } from '../../src/catalog/change.ts'
-import { findRedisServer, type LocalRedis, startLocalRedis } from '../../src/commands/local-redis.ts'
-import { randomToken, type Tools } from '../../src/compose.ts'
+import { findRedisServer } from '../../src/commands/local-redis.ts'
+import { randomToken } from '../../src/compose.ts'
 import { checkTenantDocument } from '../../src/domain/tenant-document.ts'
 import { catalogKeys } from '../../src/redis/keys.ts'
-import {
-  applyDocument,
-  publishRows,
-  type RunningGateway,
-  startGateway,
-  testSettings,
-  testTools,
-} from '../support/studio.ts'
+import { applyDocument, publishRows, type RunningGateway, testSettings } from '../support/studio.ts'
 import { until } from '../support/until.ts'
 import { ask, expectProblem, jsonOf, type Reply } from './client.ts'
-import {
-  gamesModel,
-  gamesRows,
-  playerId,
-  playerRecord,
-  range,
-  type StudioIssuer,
-  studioIssuer,
-} from './games.ts'
+import { gamesModel, gamesRows, playerId, playerRecord, range, studioIssuer } from './games.ts'
+import { onlyPopular, openTwoStudios, otherTenant, type TwoStudios, tenant } from './two-studios.ts'
 
 /**
  * The catalog changes while a gateway serves. Each test has a Redis of its own, because announcements cross the
  * databases of a shared one: another test's would make this gateway read.
  */
-const tenant = 'steam-studio'
-const otherTenant = 'other-studio'
 const players = range(40)
 const hasRealRedis = (await findRedisServer()) !== null
 
-let redis: LocalRedis
-let tools: Tools
-let client: Redis
-let issuer: StudioIssuer
-let otherIssuer: StudioIssuer
-let running: RunningGateway[]
+let studios: TwoStudios
 
 type Weights = Record<string, number>
 
@@ -47,18 +25,9 @@ function tenantDocument(weights: Weights, more: Record<string, unknown> = {}) {
   return {
     format: 1,
     tenant,
-    issuers: [issuer.entry()],
+    issuers: [studios.issuer.entry()],
     models: { games: { ...gamesModel, weights } },
     ...more,
-  }
-}
-
-function otherDocument(maxAgeSeconds: number) {
-  return {
-    format: 1,
-    tenant: otherTenant,
-    issuers: [otherIssuer.entry()],
-    models: { games: { ...gamesModel, maxAgeSeconds, versions: ['popular'], weights: { popular: 100 } } },
   }
 }
 
@@ -69,40 +38,27 @@ const allItemcf = { popular: 0, itemcf: 100 }
 const announcedOnly = { RECGATE_CATALOG_POLL_MS: '60000' }
 
 beforeEach(async () => {
-  running = []
-  redis = await startLocalRedis()
-  tools = await testTools(redis.url)
-  client = new Redis(redis.url)
-  issuer = await studioIssuer('https://auth.steam.example', 'k1')
-  otherIssuer = await studioIssuer('https://auth.other.example', 'k1')
-  await applyDocument(tools, tenantDocument(even))
+  studios = await openTwoStudios()
+  await applyDocument(studios.tools, tenantDocument(even))
   await publishAll(0)
 })
 
-afterEach(async () => {
-  await Promise.all(running.map(({ gateway }) => gateway.stop()))
-  client.disconnect()
-  tools.close()
-  await redis.stop()
-})
+afterEach(() => studios.stop())
 
 async function publishAll(salt: number): Promise<void> {
   for (const version of ['popular', 'itemcf'])
-    await publishRows(tools, [tenant, 'games', version], gamesRows(players, salt))
+    await publishRows(studios.tools, [tenant, 'games', version], gamesRows(players, salt))
 }
 
-async function gateway(settings: Readonly<Record<string, string>>): Promise<RunningGateway> {
-  const started = await startGateway(testSettings(redis.url, settings))
-  running.push(started)
-  return started
-}
+const gateway = (settings: Readonly<Record<string, string>>) =>
+  studios.startGateway(testSettings(studios.redis.url, settings))
 
 async function askFor(
   { data }: RunningGateway,
   sub: string,
   more: Record<string, unknown> = {},
 ): Promise<Reply> {
-  const token = await issuer.token({ model: 'games', sub, ...more })
+  const token = await studios.issuer.token({ model: 'games', sub, ...more })
   return ask(`${data}/recommendations`, { token })
 }
 
@@ -114,7 +70,7 @@ async function splitOf(from: RunningGateway): Promise<string[]> {
 /** The same change as `applyDocument` makes, with nobody told: an announcement that got lost. */
 async function applyUnannounced(document: unknown): Promise<number> {
   const checked = checkTenantDocument(document)
-  const plan = await planChange(tools.catalog, checked.document!, randomToken)
+  const plan = await planChange(studios.tools.catalog, checked.document!, randomToken)
   const revision = plan.live!.revision + 1
   await writeByHand({
     revision: String(revision),
@@ -127,9 +83,9 @@ async function applyUnannounced(document: unknown): Promise<number> {
 /** Writes fields of the tenant, and an index that says so. */
 async function writeByHand(fields: Readonly<Record<string, string>>): Promise<void> {
   const token = randomToken()
-  await client.hset(catalogKeys.tenant(tenant), { ...fields, token })
-  const revision = await client.hget(catalogKeys.tenant(tenant), 'revision')
-  await client.set(catalogKeys.index(tenant), `${revision} ${token}`)
+  await studios.hands.hset(catalogKeys.tenant(tenant), { ...fields, token })
+  const revision = await studios.hands.hget(catalogKeys.tenant(tenant), 'revision')
+  await studios.hands.set(catalogKeys.index(tenant), `${revision} ${token}`)
 }
 
 function revisionOf({ gateway: { snapshots } }: RunningGateway): number | undefined {
@@ -141,13 +97,13 @@ describe('a change of weights', () => {
     const served = await gateway(announcedOnly)
     const before = await splitOf(served)
     expect(new Set(before)).toStrictEqual(new Set(['popular', 'itemcf']))
-    const revision = await applyDocument(tools, tenantDocument({ popular: 20, itemcf: 80 }))
+    const revision = await applyDocument(studios.tools, tenantDocument({ popular: 20, itemcf: 80 }))
     await until('the announcement has been followed', () => revisionOf(served) === revision)
     const after = await splitOf(served)
     expect(after).not.toStrictEqual(before)
     for (const [index, version] of before.entries())
       if (version === 'itemcf') expect(after[index]).toBe('itemcf')
-    await applyDocument(tools, tenantDocument(allItemcf))
+    await applyDocument(studios.tools, tenantDocument(allItemcf))
     await until('everybody is asked from itemcf', async () =>
       (await splitOf(served)).every((v) => v === 'itemcf'),
     )
@@ -169,7 +125,7 @@ describe('a change of weights', () => {
     const polling = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
     const revision = revisionOf(polling)!
     await applyUnannounced(tenantDocument(allItemcf))
-    await client.hset(catalogKeys.tenant(tenant), 'revision', revision)
+    await studios.hands.hset(catalogKeys.tenant(tenant), 'revision', revision)
     await writeByHand({})
     await until('everybody is asked from itemcf', async () =>
       (await splitOf(polling)).every((v) => v === 'itemcf'),
@@ -181,9 +137,9 @@ describe('a change of weights', () => {
     const served = await gateway(announcedOnly)
     const revision = await applyUnannounced(tenantDocument(allItemcf))
     expect(revisionOf(served)).not.toBe(revision)
-    await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await studios.hands.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await until('the reconnection has been followed', () => revisionOf(served) === revision)
-    const next = await applyDocument(tools, tenantDocument(even))
+    const next = await applyDocument(studios.tools, tenantDocument(even))
     await until('announcements arrive again', () => revisionOf(served) === next)
   })
 })
@@ -191,17 +147,19 @@ describe('a change of weights', () => {
 describe('other changes', () => {
   test('a key that is taken away verifies nothing more, cached tokens included', async () => {
     const served = await gateway(announcedOnly)
-    const next = await studioIssuer(issuer.issuer, 'k2')
-    const token = await issuer.token({ model: 'games', sub: playerId(0) })
+    const next = await studioIssuer(studios.issuer.issuer, 'k2')
+    const token = await studios.issuer.token({ model: 'games', sub: playerId(0) })
     const nextToken = await next.token({ model: 'games', sub: playerId(0) })
     const statusOf = async (bearer: string) =>
       (await ask(`${served.data}/recommendations`, { token: bearer })).status
     expect([await statusOf(token), await statusOf(nextToken)]).toStrictEqual([200, 401])
-    const both = [{ ...issuer.entry(), jwks: { keys: [issuer.key.publicJwk, next.key.publicJwk] } }]
-    await applyDocument(tools, tenantDocument(even, { issuers: both }))
+    const both = [
+      { ...studios.issuer.entry(), jwks: { keys: [studios.issuer.key.publicJwk, next.key.publicJwk] } },
+    ]
+    await applyDocument(studios.tools, tenantDocument(even, { issuers: both }))
     await until('the new key is trusted', async () => (await statusOf(nextToken)) === 200)
     expect(await statusOf(token)).toBe(200)
-    await applyDocument(tools, tenantDocument(even, { issuers: [next.entry()] }))
+    await applyDocument(studios.tools, tenantDocument(even, { issuers: [next.entry()] }))
     await until('the old key is not', async () => (await statusOf(token)) === 401)
     expect(await statusOf(nextToken)).toBe(200)
   })
@@ -209,7 +167,7 @@ describe('other changes', () => {
   test('a model that is taken away is one that was never there', async () => {
     const served = await gateway(announcedOnly)
     const never = await askFor(served, playerId(0), { model: 'never' })
-    const revision = await applyDocument(tools, tenantDocument(even, { models: {} }))
+    const revision = await applyDocument(studios.tools, tenantDocument(even, { models: {} }))
     await until('the model is gone', () => revisionOf(served) === revision)
     const gone = await askFor(served, playerId(0))
     expectProblem(gone, 403, 'model-not-allowed')
@@ -239,7 +197,7 @@ describe('under load', () => {
   test('a republish switches the records, and every answer is a whole row of one publish', async () => {
     const served = await gateway(announcedOnly)
     const tokens = await Promise.all(
-      players.map((index) => issuer.token({ model: 'games', sub: playerId(index) })),
+      players.map((index) => studios.issuer.token({ model: 'games', sub: playerId(index) })),
     )
     const publishes = [0, 100, 200, 300]
     const seen = players.map(() => new Set<number>())
@@ -271,9 +229,10 @@ describe('under load', () => {
   })
 
   test('stop() drains: no request fails, each answer closes its connection, load balancers see it', async () => {
-    const served = await gateway({ RECGATE_DRAIN_MS: '1000' })
+    // All of what follows must come within it, on whatever machine.
+    const served = await gateway({ RECGATE_DRAIN_MS: '5000' })
     const tokens = await Promise.all(
-      players.map((index) => issuer.token({ model: 'games', sub: playerId(index) })),
+      players.map((index) => studios.issuer.token({ model: 'games', sub: playerId(index) })),
     )
     const closing = players.slice(0, 8).map(() => 0)
     let opened = 0
@@ -292,7 +251,7 @@ describe('under load', () => {
     await until('the load runs', () => opened > 200)
     expect((await ask(`${served.data}/healthz`)).status).toBe(200)
     expect((await ask(`${served.ops}/readyz`)).status).toBe(200)
-    const stopped = served.gateway.stop()
+    const stopped = studios.stopGateways()
     const health = await ask(`${served.data}/healthz`)
     expect({ status: health.status, text: health.body.toString() }).toStrictEqual({
       status: 503,
@@ -305,7 +264,6 @@ describe('under load', () => {
     await until('each has been told to close', () => closing.every((count) => count >= 5))
     await stop()
     await stopped
-    running = []
     for (const base of [served.data, served.ops, served.admin])
       await expect(ask(`${base}/healthz`)).rejects.toThrow(/ECONNREFUSED/)
   })
@@ -365,14 +323,14 @@ describe('what can not be served', () => {
   }
 
   test('a broken entry keeps the good one serving, is named, hinders no other tenant, and heals', async () => {
-    await applyDocument(tools, otherDocument(300))
+    await applyDocument(studios.tools, onlyPopular(otherTenant, studios.otherIssuer, 300))
     const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
-    const otherToken = await otherIssuer.token({ model: 'games' })
+    const otherToken = await studios.otherIssuer.token({ model: 'games' })
     const split = await splitOf(served)
-    const { document = '', state = '' } = await client.hgetall(catalogKeys.tenant(tenant))
+    const { document = '', state = '' } = await studios.hands.hgetall(catalogKeys.tenant(tenant))
     for (const [index, [name, fields]] of broken.entries()) {
       await writeByHand(fields(document, state))
-      await client.publish(catalogKeys.changes, tenant)
+      await studios.hands.publish(catalogKeys.changes, tenant)
       await until(`${name} is found broken`, async () =>
         isEqual(await problems(served), { [tenant]: 'broken' }),
       )
@@ -380,7 +338,7 @@ describe('what can not be served', () => {
       expect((await ask(`${served.ops}/metrics`)).body.toString()).toContain(
         '\nrecgate_catalog_broken_tenants{problem="broken"} 1\n',
       )
-      await applyDocument(tools, otherDocument(301 + index))
+      await applyDocument(studios.tools, onlyPopular(otherTenant, studios.otherIssuer, 301 + index))
       await until('the other tenant goes on', async () => {
         const reply = await ask(`${served.data}/recommendations`, { token: otherToken })
         // A default record's age is short; the document's shows in the snapshot.
@@ -389,30 +347,30 @@ describe('what can not be served', () => {
         return other?.models.get('games')?.maxAgeSeconds === 301 + index
       })
       await writeByHand({ document, state })
-      await client.publish(catalogKeys.changes, tenant)
+      await studios.hands.publish(catalogKeys.changes, tenant)
       await until(`${name} is mended`, async () => isEqual(await problems(served), {}))
       await expectServed(served, split)
     }
   })
 
   test('an empty catalog makes tokens come back, not give up: it may have been emptied', async () => {
-    await client.del(catalogKeys.tenants)
+    await studios.hands.del(catalogKeys.tenants)
     const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
     const early = await askFor(served, playerId(3))
     expect(early).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
-    await client.sadd(catalogKeys.tenants, tenant)
+    await studios.hands.sadd(catalogKeys.tenants, tenant)
     await until('it is back', async () => (await askFor(served, playerId(3))).status === 200)
   })
 
   test('a tenant that was broken from the start makes tokens come back, not give up, until it heals', async () => {
-    await applyDocument(tools, otherDocument(400))
-    const { document = '', state = '' } = await client.hgetall(catalogKeys.tenant(tenant))
+    await applyDocument(studios.tools, onlyPopular(otherTenant, studios.otherIssuer, 400))
+    const { document = '', state = '' } = await studios.hands.hgetall(catalogKeys.tenant(tenant))
     await writeByHand({ document: '{' })
     const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
     const early = await askFor(served, playerId(3))
     expect(early).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
     expect(jsonOf(early)).toMatchObject({ code: 'busy' })
-    const otherToken = await otherIssuer.token({ model: 'games' })
+    const otherToken = await studios.otherIssuer.token({ model: 'games' })
     expect((await ask(`${served.data}/recommendations`, { token: otherToken })).status).toBe(200)
     // Nobody else's refusals change: only a token of an issuer that isn't known may be the broken tenant's.
     const [head, payload] = otherToken.split('.')
@@ -427,17 +385,17 @@ describe('what can not be served', () => {
   test('a tenant, or the whole catalog, that has vanished goes on being served', async () => {
     const served = await gateway({ RECGATE_CATALOG_POLL_MS: '100' })
     const split = await splitOf(served)
-    const stored = await client.hgetall(catalogKeys.tenant(tenant))
-    await client.del(catalogKeys.tenants)
+    const stored = await studios.hands.hgetall(catalogKeys.tenant(tenant))
+    await studios.hands.del(catalogKeys.tenants)
     await until('it is missed', async () => isEqual(await problems(served), { [tenant]: 'vanished' }))
     await expectServed(served, split)
-    await client.sadd(catalogKeys.tenants, tenant)
+    await studios.hands.sadd(catalogKeys.tenants, tenant)
     await until('it is back', async () => isEqual(await problems(served), {}))
-    await client.del(catalogKeys.tenant(tenant))
-    await client.set(catalogKeys.index(tenant), '99 other')
+    await studios.hands.del(catalogKeys.tenant(tenant))
+    await studios.hands.set(catalogKeys.index(tenant), '99 other')
     await until('its entry is missed', async () => isEqual(await problems(served), { [tenant]: 'broken' }))
     await expectServed(served, split)
-    await client.hset(catalogKeys.tenant(tenant), stored)
+    await studios.hands.hset(catalogKeys.tenant(tenant), stored)
     await writeByHand({})
     await until('its entry is back', async () => isEqual(await problems(served), {}))
     await expectServed(served, split)

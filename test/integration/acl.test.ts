@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
 import { readAclPage } from '../support/acl-page.ts'
+import { urlAs, writeAclFile } from '../support/acl-users.ts'
 import { runCli } from '../support/cli.ts'
+import { gameFor, oneGameDocument, playerToken } from '../support/one-game-studio.ts'
 import {
   applyDocument,
   publishRows,
@@ -16,7 +18,7 @@ import {
   testSettings,
   testTools,
 } from '../support/studio.ts'
-import { goodClaims, makeKey, signToken, type TestKey } from '../support/tokens.ts'
+import { makeKey, type TestKey } from '../support/tokens.ts'
 import { until } from '../support/until.ts'
 
 /** The users of docs/redis.md, as they stand there: everything runs under them, and what they must not do is refused. */
@@ -24,8 +26,6 @@ import { until } from '../support/until.ts'
 const binary = await findRedisServer()
 if (binary === null)
   process.stderr.write('tests: the ACL of docs/redis.md is skipped; install redis-server\n')
-
-const { ofServers: rules } = await readAclPage()
 
 const [studio, other] = ['studio-a', 'studio-b'] as const
 
@@ -39,57 +39,20 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
   /** Under the default user, who may do everything: the test's own hands. */
   let hands: Redis
 
-  const urlOf = (user: string, password: string) => redis.url.replace('//', `//${user}:${password}@`)
-  const urls = {
-    administrator: () => urlOf('recgate-administrator', 'administrator-password'),
-    publisher: () => urlOf('recgate-publisher-studio-a', 'publisher-password'),
-    gateway: () => urlOf('recgate-gateway', 'gateway-password'),
-  }
-
-  function documentOf(tenant: string, popular = 0) {
-    return {
-      format: 1,
-      tenant,
-      issuers: [
-        { issuer: `https://${tenant}.example`, audience: 'recgate', jwks: { keys: [key.publicJwk] } },
-      ],
-      models: {
-        games: {
-          key: [{ claim: 'sub' }],
-          record: { game: { type: 'uint', max: 255 } },
-          default: { game: 0 },
-          versions: ['itemcf', 'popular'],
-          control: 'popular',
-          weights: { itemcf: 100 - popular, popular },
-        },
-      },
-    }
-  }
-
-  async function gameOf(tenant: string): Promise<string> {
-    const claims = goodClaims(`https://${tenant}.example`, { model: 'games' })
-    const headers = { Authorization: `Bearer ${await signToken(key, claims)}` }
-    const response = await fetch(`${gateway.data}/recommendations`, { headers })
-    const { version, reason, recommendation } = (await response.json()) as {
-      version: string
-      reason: string
-      recommendation?: { game: number }
-    }
-    return `${response.status} ${version} ${reason} ${recommendation?.game}`
-  }
+  const gameOf = async (tenant: string) => gameFor(await playerToken(tenant, key, 'player-1'), gateway.data)
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'recgate-acl-'))
-    const file = join(directory, 'users.acl')
-    await writeFile(file, [...rules, 'user default on nopass ~* &* +@all', ''].join('\n'))
-    redis = await startRedisServer(binary!, ['--aclfile', file])
+    redis = await startRedisServer(binary!, ['--aclfile', await writeAclFile(directory)])
     hands = new Redis(redis.url)
     key = await makeKey('ES256')
-    administrator = await testTools(urls.administrator())
-    publisher = await testTools(urls.publisher())
-    await applyDocument(administrator, documentOf(studio))
-    await applyDocument(administrator, documentOf(other))
-    gateway = await startGateway(testSettings(urls.gateway(), { RECGATE_CATALOG_POLL_MS: '60000' }))
+    administrator = await testTools(urlAs('administrator', redis.url))
+    publisher = await testTools(urlAs('publisher', redis.url))
+    await applyDocument(administrator, oneGameDocument(studio, key))
+    await applyDocument(administrator, oneGameDocument(other, key))
+    gateway = await startGateway(
+      testSettings(urlAs('gateway', redis.url), { RECGATE_CATALOG_POLL_MS: '60000' }),
+    )
   })
 
   afterAll(async () => {
@@ -101,7 +64,8 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     await rm(directory, { recursive: true })
   })
 
-  test('the page has the three users', () => {
+  test('the page has the three users', async () => {
+    const { ofServers: rules } = await readAclPage()
     expect(rules.map((rule) => rule.split(' ')[1])).toEqual([
       'recgate-gateway',
       'recgate-publisher-studio-a',
@@ -117,7 +81,7 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     await publishRows(administrator, [other, 'games', 'itemcf'], rows(9))
     await until('the other is', async () => (await gameOf(other)) === '200 itemcf split 9')
     await publishRows(publisher, [studio, 'games', 'popular'], rows(8))
-    await applyDocument(administrator, documentOf(studio, 100))
+    await applyDocument(administrator, oneGameDocument(studio, key, 100))
     await until('the change is served', async () => (await gameOf(studio)) === '200 popular split 8')
     expect(await gameOf(other)).toBe('200 itemcf split 9')
   })
@@ -127,7 +91,7 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     await writeFile(rows, 'sub,game\nplayer-1,11\n')
     const publish = (tenant: string) =>
       runCli(['publish', rows, '--tenant', tenant, '--model', 'games', '--version', 'popular'], {
-        env: { RECGATE_REDIS_URL: urls.publisher() },
+        env: { RECGATE_REDIS_URL: urlAs('publisher', redis.url) },
       })
     expect(await publish(studio)).toMatchObject({ exitCode: 0 })
     await until('it is served', async () => (await gameOf(studio)) === '200 popular split 11')
@@ -140,7 +104,9 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
 
   test('the publisher rolls back, reads back and collects its own studio’s tables, and no other’s', async () => {
     const tables = (tenant: string, ...args: string[]) =>
-      runCli(['tables', ...args, '--tenant', tenant], { env: { RECGATE_REDIS_URL: urls.publisher() } })
+      runCli(['tables', ...args, '--tenant', tenant], {
+        env: { RECGATE_REDIS_URL: urlAs('publisher', redis.url) },
+      })
     const before = await gameOf(studio)
     const back = await tables(studio, 'rollback', '--model', 'games', '--version', 'popular')
     expect(back).toMatchObject({ exitCode: 0, stderr: '' })
@@ -158,7 +124,7 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
   })
 
   test('a gateway that may only read collects nothing, and serves on', async () => {
-    const settings = testSettings(urls.gateway(), { RECGATE_COLLECT_EVERY_MS: '10' })
+    const settings = testSettings(urlAs('gateway', redis.url), { RECGATE_COLLECT_EVERY_MS: '10' })
     const collecting = await startGateway(settings)
     const forbidden = async () =>
       ((await hands.acl('LOG')) as unknown[][]).filter(
@@ -228,7 +194,7 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     const keys = await hands.keys('rg:*')
     expect(keys.length).toBeGreaterThan(12)
     const commands = [...keys.flatMap(writes), ...everywhere, ['PUBLISH', 'rg:{rg-catalog}:changes', studio]]
-    expect(await allowed(urls.gateway(), commands)).toEqual([])
+    expect(await allowed(urlAs('gateway', redis.url), commands)).toEqual([])
   })
 
   test('the publisher of one studio reaches no key of another’s, and none that studios share', async () => {
@@ -236,6 +202,6 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     expect(keys.filter((name) => name.includes(other)).length).toBeGreaterThan(4)
     expect(keys).toEqual(expect.arrayContaining(['rg:{rg-catalog}:tenants', 'rg:{rg-catalog}:issuers']))
     const commands = [...keys.flatMap(writes), ...keys.flatMap(reads), ...everywhere]
-    expect(await allowed(urls.publisher(), commands)).toEqual([])
+    expect(await allowed(urlAs('publisher', redis.url), commands)).toEqual([])
   })
 })

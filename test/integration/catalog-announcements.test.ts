@@ -32,6 +32,9 @@ afterAll(async () => {
   await redis.stop()
 })
 
+/** A test that counts connections must not lose one to a machine that stands still for half a second. */
+const patient = { answerMs: 20_000 }
+
 interface Listener {
   readonly announcements: CatalogAnnouncements
   readonly heard: (string | null)[]
@@ -64,7 +67,7 @@ async function expectHears({ heard }: Listener): Promise<void> {
 describe('announcements', () => {
   test('come over one connection as long as its heart beats', async () => {
     const before = proxy.connections()
-    const listener = await listen(throughProxy(), { heartbeatMs: 5 })
+    const listener = await listen(throughProxy(), { ...patient, heartbeatMs: 5 })
     // Other workers of the test run may announce, too; only this one connects here.
     const answered = async () => /cmdstat_ping:calls=(\d+)/.exec(await hands.info('commandstats'))?.[1]
     const pings = Number((await answered()) ?? 0)
@@ -78,17 +81,18 @@ describe('announcements', () => {
 
   test('are heard again after a connection fell silent without being closed', async () => {
     const listener = await listen(throughProxy())
-    for (let round = 2; round <= 4; round++) {
+    for (let round = 0; round < 3; round++) {
       await expectHears(listener)
+      const before = listener.subscriptions()
       proxy.forgetOpenOnes()
-      await until('it subscribed anew', () => listener.subscriptions() === round)
+      await until('it subscribed anew', () => listener.subscriptions() > before)
     }
     await expectHears(listener)
   })
 
   test('whose first connection fails are heard when Redis is there', async () => {
     const port = await freePort()
-    const listener = await listen(testConnection(`redis://127.0.0.1:${port}`))
+    const listener = await listen(testConnection(`redis://127.0.0.1:${port}`), patient)
     expect(listener.heard).toEqual([])
     const late = await startTcpProxy(Number(new URL(redis.url).port), port)
     try {
@@ -103,7 +107,10 @@ describe('announcements', () => {
     const { endpoint, ...connection } = throughProxy()
     const [working] = endpoint.nodes
     const nodes = [{ host: '127.0.0.1', port: 1 }, working!]
-    const listener = await listen({ ...connection, endpoint: { ...endpoint, topology: 'cluster', nodes } })
+    const listener = await listen(
+      { ...connection, endpoint: { ...endpoint, topology: 'cluster', nodes } },
+      patient,
+    )
     await until('it subscribed', () => listener.subscriptions() === 1)
     await expectHears(listener)
   })
@@ -156,10 +163,10 @@ describe('announcements', () => {
   )
 
   test('are not heard any more after close, and no connection is made', async () => {
-    const listener = await listen(throughProxy())
+    const listener = await listen(throughProxy(), patient)
     await listener.announcements.close()
     const before = proxy.connections()
-    const other = await listen(throughProxy())
+    const other = await listen(throughProxy(), patient)
     await expectHears(other)
     expect(listener.heard).toEqual([null])
     expect(proxy.connections()).toBe(before + 1)

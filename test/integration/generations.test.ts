@@ -4,6 +4,7 @@ import { readLiveTenant } from '../../src/catalog/live-tenant.ts'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import { randomToken, type Tools } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
+import { recordSchemaDocument } from '../../src/domain/codec/record-schema.ts'
 import { FaultsError, OperationError } from '../../src/domain/errors.ts'
 import { gateNames } from '../../src/domain/gates.ts'
 import { limits } from '../../src/domain/limits.ts'
@@ -541,7 +542,7 @@ for (const engine of engines) {
         ...(await generations())[generation]!,
         address: { tenantId: tenant, modelId: 'games', generation },
       })
-      const codec = compileRecordSchema(record as never)
+      const codec = compileRecordSchema(recordSchemaDocument.parse(record))
 
       test('verifies every row, and finds each kind of damage', async () => {
         await publish(players(1_000))

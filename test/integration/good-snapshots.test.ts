@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeChange, planChange } from '../../src/catalog/change.ts'
 import type { CatalogStore } from '../../src/catalog/ports.ts'
 import { type SnapshotsEvent, type WatchedSnapshots, watchSnapshots } from '../../src/catalog/snapshots.ts'
-import type { LocalRedis } from '../../src/commands/local-redis.ts'
-import { randomToken, type Tools } from '../../src/compose.ts'
+import { randomToken } from '../../src/compose.ts'
 import { createSavedCatalog } from '../../src/disk/saved-catalog.ts'
 import { openStateDirectory, type StateDirectory } from '../../src/disk/state-directory.ts'
 import type { Snapshot } from '../../src/domain/snapshot.ts'
@@ -16,63 +15,31 @@ import { createIssuers } from '../../src/jwt/issuer-keys.ts'
 import { createCatalogStore } from '../../src/redis/catalog-store.ts'
 import { catalogKeys, tableKeys } from '../../src/redis/keys.ts'
 import { engines } from '../support/redis.ts'
-import { applyDocument, testTools } from '../support/studio.ts'
-import { makeKey } from '../support/tokens.ts'
 import { until } from '../support/until.ts'
+import { openScoredTenants, type ScoredTenants } from './scored-tenants.ts'
 
 /** Nothing bad replaces a good snapshot: neither while a gateway runs, nor at a start that finds saved tenants on disk. */
 
-const games = {
-  key: [{ claim: 'sub', column: 'player_id' }],
-  record: { score: { type: 'uint', max: 100 } },
-  default: { score: 1 },
-  versions: ['popular', 'itemcf'],
-  control: 'popular',
-  weights: { popular: 90, itemcf: 10 },
-}
-
 describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }) => {
-  let redis: LocalRedis
-  let tools: Tools
+  let tenants: ScoredTenants
   let hands: Redis
-  let jwks: { keys: Record<string, unknown>[] }
   let path: string
   const open: { close(): Promise<void> }[] = []
 
   beforeAll(async () => {
     if (skip) return
-    redis = await start()
-    tools = await testTools(redis.url)
-    hands = new Redis(redis.url)
-    jwks = { keys: [(await makeKey('ES256', 'key-1')).publicJwk] }
+    tenants = await openScoredTenants(await start())
+    hands = tenants.hands
   })
-  afterAll(async () => {
-    tools?.close()
-    hands?.disconnect()
-    await redis?.stop()
-  })
+  afterAll(() => tenants?.stop())
   beforeEach(async () => {
     path = await mkdtemp(join(tmpdir(), 'recgate-good-'))
-    await emptyCatalog()
+    await tenants.empty()
   })
   afterEach(async () => {
     for (const one of open.splice(0)) await one.close()
     await rm(path, { recursive: true, force: true })
   })
-
-  async function emptyCatalog(): Promise<void> {
-    const keys = await hands.keys('rg:*')
-    if (keys.length > 0) await hands.del(...keys)
-  }
-
-  const documentOf = (tenant: string, change: object = {}, issuers = [`https://${tenant}.example`]) => ({
-    format: 1,
-    tenant,
-    issuers: issuers.map((issuer) => ({ issuer, audience: 'recgate', jwks })),
-    models: { games: { ...games, ...change } },
-  })
-  const apply = (tenant: string, change?: object, issuers?: string[]) =>
-    applyDocument(tools, documentOf(tenant, change, issuers))
 
   /** Writes past every check, as hands or a restore do. */
   async function writeByHand(tenant: string, entry: string, fields: Record<string, string>): Promise<void> {
@@ -174,8 +141,8 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
 
   describe('is found on disk', () => {
     test.skipIf(skip)('confirmed by the index, and then not read again', async () => {
-      await apply('one', { deadlineMs: 31 })
-      await apply('two', { deadlineMs: 32 })
+      await tenants.apply('one', { deadlineMs: 31 })
+      await tenants.apply('two', { deadlineMs: 32 })
       await saveAll()
       const watched = await watch()
       await afterPolls(watched)
@@ -195,11 +162,11 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     })
 
     test.skipIf(skip)('and only what changed meanwhile is read, and written', async () => {
-      await apply('one')
-      await apply('two')
+      await tenants.apply('one')
+      await tenants.apply('two')
       await saveAll()
-      await apply('two', { deadlineMs: 33 })
-      await apply('three', { deadlineMs: 34 })
+      await tenants.apply('two', { deadlineMs: 33 })
+      await tenants.apply('three', { deadlineMs: 34 })
       const watched = await watch()
       expect([...watched.reads].sort()).toEqual(['three', 'two'])
       expect([watched.deadlineMsOf('two'), watched.deadlineMsOf('three')]).toEqual([33, 34])
@@ -207,8 +174,8 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     })
 
     test.skipIf(skip)('while the catalog is out of reach, and heals when it is back', async () => {
-      await apply('one', { deadlineMs: 31 })
-      await apply('two', { deadlineMs: 32 })
+      await tenants.apply('one', { deadlineMs: 31 })
+      await tenants.apply('two', { deadlineMs: 32 })
       await saveAll()
       const before = Date.now()
       const watched = await watch({ away: true })
@@ -229,8 +196,8 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
       expect(watched.events.map(({ event }) => event)).toEqual(['unreachable', 'from-disk'])
       expect(watched.events).toMatchObject([{ served: true }, { tenants: 2 }])
 
-      await apply('one', { deadlineMs: 41 })
-      await apply('new', { deadlineMs: 42 })
+      await tenants.apply('one', { deadlineMs: 41 })
+      await tenants.apply('new', { deadlineMs: 42 })
       watched.away(false)
       watched.snapshots.refresh()
       await until('it has healed', () => watched.snapshots.status().reachable)
@@ -243,7 +210,7 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     })
 
     test.skipIf(skip)('or not, and then nothing serves until the catalog is there', async () => {
-      await apply('one')
+      await tenants.apply('one')
       const watched = await watch({ away: true })
       expect(watched.snapshots.status()).toMatchObject({ ready: false, source: 'none', tenants: 0 })
       expect(watched.snapshots.current()).toBeNull()
@@ -253,8 +220,8 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     })
 
     test.skipIf(skip)('and one that can not be compiled is passed over, by its file', async () => {
-      await apply('one', { deadlineMs: 31 })
-      await apply('two')
+      await tenants.apply('one', { deadlineMs: 31 })
+      await tenants.apply('two')
       await saveAll()
       const state = openStateDirectory({ path, report: () => undefined })
       const stored = { revision: 5, token: 't', document: '{"format":1}', state: '{}' }
@@ -271,9 +238,9 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     })
 
     test.skipIf(skip)('and stays what it was when a run is cut short', async () => {
-      await apply('one', { deadlineMs: 31 })
+      await tenants.apply('one', { deadlineMs: 31 })
       await saveAll()
-      await apply('two')
+      await tenants.apply('two')
       const watched = await watch({ away: true })
       expect(watched.deadlineMsOf('one')).toBe(31)
       expect(watched.swaps).toHaveLength(1)
@@ -310,12 +277,13 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     },
     {
       name: 'the whole catalog was emptied',
-      happen: () => emptyCatalog(),
+      happen: () => tenants.empty(),
       problems: { one: 'vanished', two: 'vanished' },
       event: { event: 'vanished' },
       mend: async () => {
         for (const tenant of ['one', 'two'])
-          for (let revision = 0; revision < 4; revision++) await apply(tenant, { deadlineMs: 70 + revision })
+          for (let revision = 0; revision < 4; revision++)
+            await tenants.apply(tenant, { deadlineMs: 70 + revision })
       },
     },
     {
@@ -323,7 +291,7 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
       happen: () => hands.del(catalogKeys.index('one')),
       problems: { one: 'vanished' },
       event: { event: 'vanished', tenants: [{ tenantId: 'one', servedRevision: 3 }] },
-      mend: () => apply('one', { deadlineMs: 90 }),
+      mend: () => tenants.apply('one', { deadlineMs: 90 }),
     },
     {
       name: 'a document does not compile',
@@ -335,7 +303,7 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
         served: true,
         error: expect.objectContaining({ message: expect.stringContaining('models') }),
       },
-      mend: () => writeByHand('one', '5 good', { document: JSON.stringify(documentOf('one')) }),
+      mend: () => writeByHand('one', '5 good', { document: JSON.stringify(tenants.documentOf('one')) }),
     },
     {
       name: 'another kind of key lies in the place of a tenant',
@@ -351,7 +319,7 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
       },
       mend: async () => {
         await hands.del(catalogKeys.tenant('one'), catalogKeys.index('one'))
-        await applyDocument(tools, documentOf('one'))
+        await tenants.apply('one')
       },
     },
     ...['junk', 'x y', '0 token', '-1 token', '1.5 token', '1e999 token', '99', 'NaN NaN'].map((entry) => ({
@@ -364,7 +332,7 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
           message: expect.stringContaining('must be a revision, a space and a token'),
         }),
       },
-      mend: () => apply('one', { deadlineMs: 91 }),
+      mend: () => tenants.apply('one', { deadlineMs: 91 }),
     })),
     {
       name: 'the index says more than what is stored',
@@ -376,19 +344,19 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
           message: expect.stringContaining('says revision 9, and another is stored, of revision 3'),
         }),
       },
-      mend: () => apply('one', { deadlineMs: 92 }),
+      mend: () => tenants.apply('one', { deadlineMs: 92 }),
     },
     {
       name: 'the index says another token than what is stored',
       happen: () => hands.set(catalogKeys.index('one'), '3 other'),
       problems: { one: 'broken' },
       event: { event: 'broken' },
-      mend: () => apply('one', { deadlineMs: 92 }),
+      mend: () => tenants.apply('one', { deadlineMs: 92 }),
     },
     {
       name: 'a backup was restored',
       happen: async () => {
-        const document = JSON.stringify(documentOf('one', { deadlineMs: 99 }))
+        const document = JSON.stringify(tenants.documentOf('one', { deadlineMs: 99 }))
         // At once, as a server that starts with an older file.
         await hands
           .multi()
@@ -418,7 +386,7 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     beforeEach(async () => {
       if (skip) return
       for (const tenant of ['one', 'two'])
-        for (const deadlineMs of [40, 50, 60]) await apply(tenant, { deadlineMs })
+        for (const deadlineMs of [40, 50, 60]) await tenants.apply(tenant, { deadlineMs })
     })
 
     async function expectTold(watched: Watched): Promise<void> {
@@ -433,7 +401,7 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
       expect(told).toEqual([expect.objectContaining(event)])
       // Neighbours are judged alone.
       if ('two' in problems) return
-      await apply('two', { deadlineMs: 61 })
+      await tenants.apply('two', { deadlineMs: 61 })
       await until('the neighbour’s change is served', () => watched.deadlineMsOf('two') === 61)
     }
 
@@ -465,8 +433,8 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
   })
 
   test.skipIf(skip)('a trouble that changes is told again', async () => {
-    await apply('one', { deadlineMs: 40 })
-    await apply('one', { deadlineMs: 41 })
+    await tenants.apply('one', { deadlineMs: 40 })
+    await tenants.apply('one', { deadlineMs: 41 })
     const watched = await watch()
     await hands.del(catalogKeys.index('one'))
     await until('it is missed', () => watched.problems()['one'] === 'vanished')
@@ -483,32 +451,34 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
   })
 
   test.skipIf(skip)('the same revision with another token is another change, and loads', async () => {
-    await apply('one', { deadlineMs: 40 })
+    await tenants.apply('one', { deadlineMs: 40 })
     await saveAll()
-    await writeByHand('one', '1 other', { document: JSON.stringify(documentOf('one', { deadlineMs: 77 })) })
+    await writeByHand('one', '1 other', {
+      document: JSON.stringify(tenants.documentOf('one', { deadlineMs: 77 })),
+    })
     const watched = await watch()
     expect(watched.deadlineMsOf('one')).toBe(77)
     expect(watched.problems()).toEqual({})
   })
 
   test.skipIf(skip)('apply above the served revision ends that it runs backwards', async () => {
-    for (const deadlineMs of [40, 41, 42, 43]) await apply('one', { deadlineMs })
+    for (const deadlineMs of [40, 41, 42, 43]) await tenants.apply('one', { deadlineMs })
     const watched = await watch()
-    await emptyCatalog()
-    await apply('one', { deadlineMs: 55 })
+    await tenants.empty()
+    await tenants.apply('one', { deadlineMs: 55 })
     await until('it runs backwards', () => watched.problems()['one'] === 'backwards')
-    const { document } = checkTenantDocument(documentOf('one', { deadlineMs: 55 }))
-    const plan = await planChange(tools.catalog, document!, randomToken, 4)
+    const { document } = checkTenantDocument(tenants.documentOf('one', { deadlineMs: 55 }))
+    const plan = await planChange(tenants.tools.catalog, document!, randomToken, 4)
     expect(plan.what).toEqual(['~ catalog revision: 1 → above 4'])
-    expect(await makeChange(tools.catalog, plan, { who: 'tester', why: 'test', at: '' })).toBe(5)
+    expect(await makeChange(tenants.tools.catalog, plan, { who: 'tester', why: 'test', at: '' })).toBe(5)
     await until('it is served', () => watched.deadlineMsOf('one') === 55)
     expect(watched.problems()).toEqual({})
     // It lies above already: asked again, there is nothing to do.
-    expect((await planChange(tools.catalog, document!, randomToken, 4)).what).toEqual([])
+    expect((await planChange(tenants.tools.catalog, document!, randomToken, 4)).what).toEqual([])
   })
 
   test.skipIf(skip)('an outage is told when it begins and when it is over', async () => {
-    await apply('one')
+    await tenants.apply('one')
     const watched = await watch()
     for (let outage = 1; outage <= 2; outage++) {
       watched.away(true)
@@ -526,12 +496,12 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
     const issuer = 'https://victim.example'
     const holder = (watched: Watched) => watched.snapshots.current()?.issuers.get(issuer)?.tenantId
     const claims = (tenant: string) =>
-      JSON.stringify(documentOf(tenant, {}, [`https://${tenant}.example`, issuer]))
+      JSON.stringify(tenants.documentOf(tenant, {}, [`https://${tenant}.example`, issuer]))
 
     beforeEach(async () => {
       if (skip) return
-      await apply('victim')
-      await apply('thief')
+      await tenants.apply('victim')
+      await tenants.apply('thief')
     })
 
     async function expectRefused(watched: Watched): Promise<void> {
@@ -571,16 +541,16 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
       await expectRefused(watched)
       // Its own tenant goes on with it.
       await writeByHand('victim', '2 x', {
-        document: JSON.stringify(documentOf('victim', { deadlineMs: 66 })),
+        document: JSON.stringify(tenants.documentOf('victim', { deadlineMs: 66 })),
       })
       await until('the victim goes on', () => watched.deadlineMsOf('victim') === 66)
     })
 
     test.skipIf(skip)('when it has moved, and the former owner’s newest entry is broken', async () => {
       const watched = await watch()
-      await apply('victim', {}, ['https://elsewhere.example'])
+      await tenants.apply('victim', {}, ['https://elsewhere.example'])
       await writeByHand('victim', '3 bad', { document: '' })
-      await apply('thief', {}, ['https://thief.example', issuer])
+      await tenants.apply('thief', {}, ['https://thief.example', issuer])
       await until('the new owner has it', () => holder(watched) === 'thief')
       await until('the former one is broken', () => watched.problems()['victim'] === 'broken')
       expect(watched.problems()).toEqual({ victim: 'broken' })
@@ -594,11 +564,11 @@ describe.each(engines)('a good snapshot of a catalog in $name', ({ skip, start }
         ['zeta', 'eta'],
       ] as const) {
         const moving = `https://moving-from-${former}.example`
-        await apply(former, {}, [moving])
+        await tenants.apply(former, {}, [moving])
         await saveAll()
-        await apply(former, {}, [`https://${former}.example`])
+        await tenants.apply(former, {}, [`https://${former}.example`])
         await writeByHand(former, '9 bad', { document: '' })
-        await apply(later, {}, [moving])
+        await tenants.apply(later, {}, [moving])
         await saveAll()
         const watched = await watch({ away: true })
         expect(watched.snapshots.current()?.tenants.has(former)).toBe(true)

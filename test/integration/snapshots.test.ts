@@ -1,9 +1,8 @@
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { CatalogAnnouncements, CatalogStore } from '../../src/catalog/ports.ts'
 import { type SnapshotsEvent, type WatchedSnapshots, watchSnapshots } from '../../src/catalog/snapshots.ts'
-import type { LocalRedis } from '../../src/commands/local-redis.ts'
-import { randomToken, type Tools } from '../../src/compose.ts'
+import { randomToken } from '../../src/compose.ts'
 import { developmentTrustedIssuer } from '../../src/jwt/development-key.ts'
 import { createIssuers } from '../../src/jwt/issuer-keys.ts'
 import { createCatalogAnnouncements } from '../../src/redis/catalog-announcements.ts'
@@ -12,54 +11,26 @@ import { createSubscriberClients, redisReady } from '../../src/redis/client.ts'
 import { catalogKeys, tableKeys } from '../../src/redis/keys.ts'
 import { engines } from '../support/redis.ts'
 import { testClient, testConnection } from '../support/redis-clients.ts'
-import { applyDocument, testDevelopmentKey, testTools } from '../support/studio.ts'
-import { makeKey } from '../support/tokens.ts'
+import { testDevelopmentKey } from '../support/studio.ts'
 import { until } from '../support/until.ts'
-
-const games = {
-  key: [{ claim: 'sub', column: 'player_id' }],
-  record: { score: { type: 'uint', max: 100 } },
-  default: { score: 1 },
-  versions: ['popular', 'itemcf'],
-  control: 'popular',
-  weights: { popular: 90, itemcf: 10 },
-}
+import { openScoredTenants, type ScoredTenants } from './scored-tenants.ts'
 
 describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
-  let redis: LocalRedis
-  let tools: Tools
+  let tenants: ScoredTenants
   let hands: Redis
-  let jwks: { keys: Record<string, unknown>[] }
   const open: { close(): unknown }[] = []
 
   beforeAll(async () => {
     if (skip) return
-    redis = await start()
-    tools = await testTools(redis.url)
-    hands = new Redis(redis.url)
-    jwks = { keys: [(await makeKey('ES256', 'key-1')).publicJwk] }
+    tenants = await openScoredTenants(await start())
+    hands = tenants.hands
   })
-  afterAll(async () => {
-    tools?.close()
-    hands?.disconnect()
-    await redis?.stop()
-  })
-  beforeEach(async () => {
-    const keys = await hands.keys('rg:*')
-    if (keys.length > 0) await hands.del(...keys)
-  })
+  afterAll(() => tenants?.stop())
+  beforeEach(() => tenants.empty())
   afterEach(async () => {
     for (const one of open.splice(0)) await one.close()
   })
 
-  const documentOf = (tenant: string, change: object = {}, issuer = `https://${tenant}.example`) => ({
-    format: 1,
-    tenant,
-    issuers: [{ issuer, audience: 'recgate', jwks }],
-    models: { games: { ...games, ...change } },
-  })
-  const apply = (tenant: string, change?: object, issuer?: string) =>
-    applyDocument(tools, documentOf(tenant, change, issuer))
   const indexEntry = async (tenant: string) => (await hands.get(catalogKeys.index(tenant)))!
 
   interface Watched {
@@ -81,7 +52,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     announced = true,
     developmentKeys = false,
   }: Options = {}): Promise<Watched> {
-    const client = testClient('catalog', redis.url)
+    const client = testClient('catalog', tenants.redis.url)
     await redisReady(client, 5_000)
     const inner = createCatalogStore(client, randomToken)
     const events: SnapshotsEvent[] = []
@@ -130,7 +101,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   }
 
   const realAnnouncements = () =>
-    createCatalogAnnouncements({ clients: createSubscriberClients(testConnection(redis.url)) })
+    createCatalogAnnouncements({ clients: createSubscriberClients(testConnection(tenants.redis.url)) })
   const neverAnnounces: CatalogAnnouncements = {
     subscribe: async () => undefined,
     close: async () => undefined,
@@ -154,8 +125,8 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   const troubled = ({ snapshots }: Watched) => Object.keys(snapshots.status().problems).length
 
   test.skipIf(skip)('all tenants are there when the start is over', async () => {
-    await apply('one')
-    await apply('two', { deadlineMs: 20 })
+    await tenants.apply('one')
+    await tenants.apply('two', { deadlineMs: 20 })
     const watched = await watch()
     const snapshot = watched.snapshots.current()!
     expect([...snapshot.tenants.keys()].sort()).toEqual(['one', 'two'])
@@ -169,17 +140,17 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   test.skipIf(skip)('an empty catalog is a catalog: ready, with no tenant', async () => {
     const watched = await watch()
     expect(watched.snapshots.status()).toMatchObject({ ready: true, tenants: 0, problems: {} })
-    await apply('first')
+    await tenants.apply('first')
     await until('the first tenant is served', () => watched.deadlineMsOf('first') === 50)
   })
 
   test.skipIf(skip)('a change comes by announcement, and only that tenant is read', async () => {
-    await apply('one')
-    await apply('two')
+    await tenants.apply('one')
+    await tenants.apply('two')
     const watched = await watch()
     const before = watched.snapshots.current()!
     const { length } = watched.reads
-    await apply('two', { deadlineMs: 33 })
+    await tenants.apply('two', { deadlineMs: 33 })
     await until('the announced change is served', () => watched.deadlineMsOf('two') === 33)
     expect(watched.reads.slice(length)).toEqual(['two'])
     const after = watched.snapshots.current()!
@@ -191,28 +162,28 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   })
 
   test.skipIf(skip)('a change comes by polls alone, which read no tenant that is the same', async () => {
-    await apply('one')
-    await apply('two')
+    await tenants.apply('one')
+    await tenants.apply('two')
     const watched = await watch({ announced: false, pollMs: 20 })
     const snapshot = watched.snapshots.current()
     await afterPolls(watched)
     expect(watched.reads).toHaveLength(2)
     expect(watched.snapshots.current()).toBe(snapshot)
-    await apply('one', { deadlineMs: 34 })
+    await tenants.apply('one', { deadlineMs: 34 })
     await until('the change is found', () => watched.deadlineMsOf('one') === 34)
     expect(watched.reads.slice(2)).toEqual(['one'])
   })
 
   test.skipIf(skip)('many changes in a row end with the last one', async () => {
-    await apply('one')
+    await tenants.apply('one')
     const watched = await watch()
-    for (let deadlineMs = 60; deadlineMs < 80; deadlineMs++) await apply('one', { deadlineMs })
+    for (let deadlineMs = 60; deadlineMs < 80; deadlineMs++) await tenants.apply('one', { deadlineMs })
     await until('the last of 20 changes is served', () => watched.deadlineMsOf('one') === 79)
   })
 
   test.skipIf(skip)('the revision alone or the token alone is reason enough to read again', async () => {
-    await apply('one')
-    await apply('two')
+    await tenants.apply('one')
+    await tenants.apply('two')
     const watched = await watch({ announced: false, pollMs: 20 })
     const { length } = watched.reads
     const before = watched.snapshots.current()
@@ -244,16 +215,16 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     ['an empty document', () => ({ document: '' })],
     [
       'a document with a fault',
-      (tenant) => ({ document: JSON.stringify(documentOf(tenant, { weights: {} })) }),
+      (tenant) => ({ document: JSON.stringify(tenants.documentOf(tenant, { weights: {} })) }),
     ],
-    ['another tenant’s document', () => ({ document: JSON.stringify(documentOf('other')) })],
+    ['another tenant’s document', () => ({ document: JSON.stringify(tenants.documentOf('other')) })],
     ['a state that is no JSON', () => ({ state: 'x' })],
     ['a state with a fault', () => ({ state: JSON.stringify({ models: 5, retiredModels: [] }) })],
     ['a state without the model', () => ({ state: JSON.stringify({ models: {}, retiredModels: [] }) })],
     [
       'an issuer’s key that can not be imported',
       (tenant) => {
-        const document = documentOf(tenant)
+        const document = tenants.documentOf(tenant)
         return {
           document: JSON.stringify({
             ...document,
@@ -267,8 +238,8 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   test.skipIf(skip).each(breakages)(
     '%s never replaces the good one, is told once, and mended',
     async (_, breakage) => {
-      await apply('one', { deadlineMs: 44 })
-      await apply('two')
+      await tenants.apply('one', { deadlineMs: 44 })
+      await tenants.apply('two')
       const watched = await watch({ announced: false, pollMs: 15 })
       const good = watched.snapshots.current()!.tenants.get('one')
       const key = catalogKeys.tenant('one')
@@ -289,12 +260,12 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       expect(watched.snapshots.current()!.tenants.get('one')).toBe(good)
 
       // Neighbours go on changing meanwhile.
-      await apply('two', { deadlineMs: 45 })
+      await tenants.apply('two', { deadlineMs: 45 })
       await until('the neighbour’s change is served', () => watched.deadlineMsOf('two') === 45)
       expect(watched.deadlineMsOf('one')).toBe(44)
       expect(eventsOf(watched, 'broken')).toEqual(['one'])
 
-      const mended = JSON.stringify(documentOf('one', { deadlineMs: 46 }))
+      const mended = JSON.stringify(tenants.documentOf('one', { deadlineMs: 46 }))
       await hands
         .multi()
         .hset(key, { ...stored, document: mended, revision: 3, token: 'good' })
@@ -308,8 +279,8 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   test.skipIf(skip)(
     'a broken document of a tenant that was never good keeps nobody from starting',
     async () => {
-      await apply('good')
-      await apply('bad')
+      await tenants.apply('good')
+      await tenants.apply('bad')
       await hands.hset(catalogKeys.tenant('bad'), 'document', '[]')
       const watched = await watch({ announced: false, pollMs: 15 })
       expect(watched.snapshots.status()).toMatchObject({
@@ -327,7 +298,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
     ['from the index', () => hands.del(catalogKeys.index('one'))],
     ['with everything else', async () => hands.del(...(await hands.keys('rg:*')))],
   ])('a tenant that vanished %s stays served, is told once, and comes back', async (_, vanish) => {
-    await apply('one', { deadlineMs: 44 })
+    await tenants.apply('one', { deadlineMs: 44 })
     const watched = await watch({ announced: false, pollMs: 15 })
     const entry = await indexEntry('one')
     const stored = await hands.hgetall(catalogKeys.tenant('one'))
@@ -349,7 +320,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   })
 
   test.skipIf(skip)('a tenant that the index names and the store lacks is broken, not gone', async () => {
-    await apply('one', { deadlineMs: 44 })
+    await tenants.apply('one', { deadlineMs: 44 })
     const watched = await watch({ announced: false, pollMs: 15 })
     await hands.multi().del(catalogKeys.tenant('one')).set(catalogKeys.index('one'), '2 x').exec()
     await until('it is missed', () => problemOf(watched, 'one') !== undefined)
@@ -358,7 +329,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   })
 
   test.skipIf(skip)('a catalog out of reach at the start is told, tried again, and found', async () => {
-    await apply('one')
+    await tenants.apply('one')
     const client = testClient('catalog', 'redis://127.0.0.1:1')
     const [near, far] = [createCatalogStore(hands, randomToken), createCatalogStore(client, randomToken)]
     let store = far
@@ -397,14 +368,14 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   })
 
   test.skipIf(skip)('a catalog that goes out of reach changes nothing that is served', async () => {
-    await apply('one')
+    await tenants.apply('one')
     const watched = await watch({ announced: false, pollMs: 15 })
     const snapshot = watched.snapshots.current()
     watched.breakReads(true)
     await until('it is told', () => eventsOf(watched, 'unreachable').length > 0)
     expect(watched.snapshots.current()).toBe(snapshot)
     expect(watched.snapshots.status()).toMatchObject({ ready: true, tenants: 1, problems: {} })
-    await apply('one', { deadlineMs: 35 })
+    await tenants.apply('one', { deadlineMs: 35 })
     watched.breakReads(false)
     await until('it is read again', () => watched.deadlineMsOf('one') === 35)
   })
@@ -412,8 +383,8 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
   test.skipIf(skip)(
     'an unchanged issuer is the identical object in every snapshot, a changed one is not',
     async () => {
-      await apply('one')
-      await apply('two')
+      await tenants.apply('one')
+      await tenants.apply('two')
       const watched = await watch({ developmentKeys: true })
       const issuer = (name: string) => watched.snapshots.current()?.issuers.get(name)
       const before = issuer('https://one.example')
@@ -421,7 +392,7 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       expect(before).toBeDefined()
       expect(development).toMatchObject({ tenantId: 'one' })
 
-      await apply('one', { weights: { popular: 50, itemcf: 50 } })
+      await tenants.apply('one', { weights: { popular: 50, itemcf: 50 } })
       await until(
         'new weights are served',
         () => watched.snapshots.current()?.tenants.get('one')?.revision === 2,
@@ -429,23 +400,23 @@ describe.each(engines)('snapshots of a catalog in $name', ({ skip, start }) => {
       expect(issuer('https://one.example')).toBe(before)
       expect(issuer('https://dev.recgate.invalid/one')).toBe(development)
 
-      jwks = { keys: [(await makeKey('ES256', 'key-2')).publicJwk] }
-      await apply('one', { weights: { popular: 50, itemcf: 50 } })
+      await tenants.rotateKey()
+      await tenants.apply('one', { weights: { popular: 50, itemcf: 50 } })
       await until('new keys are served', () => issuer('https://one.example') !== before)
       expect(issuer('https://one.example')?.keySet.keys[0]?.kid).toBe('key-2')
 
-      await apply('one', { weights: { popular: 50, itemcf: 50 } }, 'https://moved.example')
+      await tenants.apply('one', { weights: { popular: 50, itemcf: 50 } }, ['https://moved.example'])
       await until('the old issuer is trusted no longer', () => issuer('https://one.example') === undefined)
       expect(issuer('https://moved.example')?.tenantId).toBe('one')
     },
   )
 
   test.skipIf(skip)('after the end nothing is read any more', async () => {
-    await apply('one')
+    await tenants.apply('one')
     const watched = await watch({ announced: true, pollMs: 15 })
     await watched.snapshots.close()
     const reads = watched.indexReads()
-    await apply('one', { deadlineMs: 36 })
+    await tenants.apply('one', { deadlineMs: 36 })
     const other = await watch({ announced: false, pollMs: 15 })
     await afterPolls(other)
     expect(watched.indexReads()).toBe(reads)

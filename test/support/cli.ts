@@ -2,8 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { vi } from 'vitest'
 
 /** The command line as a user has it: `src/cli.ts` in a process of its own, with an environment of its own. */
+
+// A process needs half a second of a core before it does anything, and tests start up to twenty, one after the other:
+// where four workers share two cores with others, such a test takes longer than the 30 s that are enough elsewhere.
+vi.setConfig({ testTimeout: 180_000 })
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 

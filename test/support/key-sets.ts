@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest'
 import type { Snapshot, TrustedIssuer } from '../../src/domain/snapshot.ts'
 import type { IssuerDocument } from '../../src/domain/tenant-document.ts'
 import type { KeyEvent, KeyPace, SavedKeySet } from '../../src/jwt/fetched-key-set.ts'
@@ -5,9 +6,9 @@ import { createIssuers } from '../../src/jwt/issuer-keys.ts'
 import { createKeyFetcher } from '../../src/jwt/key-fetch.ts'
 import { createKeySets } from '../../src/jwt/key-sets.ts'
 import type { KeyServer } from './key-server.ts'
-import { snapshotWith } from './tokens.ts'
+import { snapshotWith, type TestKey } from './tokens.ts'
 
-/** Issuers with keys by URL, as a gateway has them, with a clock that stands until it is moved. */
+/** Issuers with keys by URL, as a gateway has them, with a clock that stands until it is moved; for one test. */
 export interface KeyScene {
   readonly time: { ms: number }
   readonly events: KeyEvent[]
@@ -48,6 +49,7 @@ export function keyScene(
     pace: { ...stillPace, ...pace },
     clock: () => time.ms,
   })
+  onTestFinished(keySets.close)
   keySets.restore(restored)
   const { issuerFor } = createIssuers({ resolveSecret: () => null, keySetFor: keySets.keySetFor })
   return {
@@ -62,4 +64,9 @@ export function keyScene(
       return snapshot
     },
   }
+}
+
+/** A key as a process that ran before has kept it. */
+export function savedJwk({ publicJwk }: TestKey): SavedKeySet['keys'][number] {
+  return Object.fromEntries(Object.entries(publicJwk).map(([member, value]) => [member, String(value)]))
 }

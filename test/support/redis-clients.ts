@@ -4,6 +4,7 @@ import {
   isCluster,
   type RedisClient,
   type RedisConnection,
+  redisReady,
 } from '../../src/redis/client.ts'
 import type { RedisRole } from '../../src/redis/client-options.ts'
 import { resolveRedis } from '../../src/settings/redis-endpoint.ts'
@@ -16,6 +17,13 @@ export function testConnection(url: string, name = 'tests'): RedisConnection {
 
 export function testClient(role: RedisRole, url: string, name = 'tests'): RedisClient {
   return createRedisClient(role, testConnection(url, name))
+}
+
+/** As the former, and connected. */
+export async function readyClient(role: RedisRole, url: string): Promise<RedisClient> {
+  const client = testClient(role, url)
+  await redisReady(client, 10_000)
+  return client
 }
 
 /** Of a URL that names no Cluster. */

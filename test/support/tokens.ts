@@ -66,8 +66,12 @@ export function signToken(
   )
 }
 
-/** A compact JWS over whatever texts. */
-export async function signText(key: TestKey | TestSecret, header: string, payload: string): Promise<string> {
+/** A compact JWS over whatever texts or bytes. */
+export async function signText(
+  key: TestKey | TestSecret,
+  header: string | Uint8Array,
+  payload: string | Uint8Array,
+): Promise<string> {
   const input = `${base64url(header)}.${base64url(payload)}`
   return `${input}.${base64url(await signatureOf(key, Buffer.from(input)))}`
 }

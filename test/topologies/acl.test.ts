@@ -2,12 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readAclPage } from '../support/acl-page.ts'
+import { type AclUser, urlAs, writeAclFile } from '../support/acl-users.ts'
 import { runCli } from '../support/cli.ts'
 import { createMemoryLog } from '../support/memory-log.ts'
+import { gameFor, oneGameDocument, playerToken } from '../support/one-game-studio.ts'
 import { type ClusterServers, cannotRun, startCluster } from '../support/redis-topologies.ts'
 import { type RunningGateway, startGateway, testSettings } from '../support/studio.ts'
-import { goodClaims, makeKey, signToken, type TestKey } from '../support/tokens.ts'
+import { makeKey, type TestKey } from '../support/tokens.ts'
 import { until } from '../support/until.ts'
 
 /** The users of docs/redis.md on a Cluster, by commands and a gateway, and what its nodes' logs have of refusals. */
@@ -22,16 +23,8 @@ describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
     let cluster: ClusterServers
     let key: TestKey
 
-    const urlOf = (user: string, password: string) => cluster.url.replace('//', `//${user}:${password}@`)
-    const urls = {
-      gateway: () => urlOf('recgate-gateway', 'gateway-password'),
-      publisher: () => urlOf('recgate-publisher-studio-a', 'publisher-password'),
-      administrator: () => urlOf('recgate-administrator', 'administrator-password'),
-    }
-    type User = keyof typeof urls
-
-    const run = (user: User, ...words: string[]) =>
-      runCli(words, { env: { RECGATE_REDIS_URL: urls[user]() } })
+    const run = (user: AclUser, ...words: string[]) =>
+      runCli(words, { env: { RECGATE_REDIS_URL: urlAs(user, cluster.url) } })
 
     async function write(name: string, text: string): Promise<string> {
       const file = join(directory, name)
@@ -40,29 +33,9 @@ describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
     }
 
     const documentOf = (tenant: string, popular = 0) =>
-      write(
-        `${tenant}.json`,
-        JSON.stringify({
-          format: 1,
-          tenant,
-          issuers: [
-            { issuer: `https://${tenant}.example`, audience: 'recgate', jwks: { keys: [key.publicJwk] } },
-          ],
-          models: {
-            games: {
-              key: [{ claim: 'sub' }],
-              record: { game: { type: 'uint', max: 255 } },
-              default: { game: 0 },
-              versions: ['itemcf', 'popular'],
-              control: 'popular',
-              weights: { itemcf: 100 - popular, popular },
-              deadlineMs: 5_000,
-            },
-          },
-        }),
-      )
+      write(`${tenant}.json`, JSON.stringify(oneGameDocument(tenant, key, popular)))
 
-    const publish = async (user: User, tenant: string, version: string, game: number) => {
+    const publish = async (user: AclUser, tenant: string, version: string, game: number) => {
       const file = await write('rows.csv', `sub,game\n${players.map((each) => `${each},${game}\n`).join('')}`)
       return run(user, 'publish', file, '--tenant', tenant, '--model', 'games', '--version', version)
     }
@@ -85,10 +58,7 @@ describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
 
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'recgate-acl-'))
-      const { ofServers } = await readAclPage()
-      const users = [...ofServers, 'user default on nopass ~* &* +@all', '']
-      const file = await write('users.acl', users.join('\n'))
-      cluster = await startCluster(0, { more: ['--aclfile', file] })
+      cluster = await startCluster(0, { more: ['--aclfile', await writeAclFile(directory)] })
       key = await makeKey('ES256')
     })
     afterAll(async () => {
@@ -101,36 +71,21 @@ describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
         exitCode: 0,
       })
       const { log, lines } = createMemoryLog()
-      const settings = testSettings(urls.gateway(), { RECGATE_CATALOG_POLL_MS: '60000' })
+      const settings = testSettings(urlAs('gateway', cluster.url), { RECGATE_CATALOG_POLL_MS: '60000' })
       const running: RunningGateway = await startGateway(settings, { log })
-      const token = new Map<string, string>()
-      for (const player of players) {
-        const claims = goodClaims(`https://${studio}.example`, { model: 'games', sub: player })
-        token.set(player, await signToken(key, claims))
-      }
+      const tokens = await Promise.all(players.map((player) => playerToken(studio, key, player)))
       const everyAnswerIs = async (wanted: string) => {
-        const answers = await Promise.all(
-          players.map(async (player) => {
-            const headers = { Authorization: `Bearer ${token.get(player)}` }
-            const response = await fetch(`${running.data}/recommendations`, { headers })
-            const { version, reason, recommendation } = (await response.json()) as {
-              version: string
-              reason: string
-              recommendation?: { game: number }
-            }
-            return `${version} ${reason} ${recommendation?.game}`
-          }),
-        )
+        const answers = await Promise.all(tokens.map((token) => gameFor(token, running.data)))
         return answers.every((answer) => answer === wanted)
       }
       try {
         expect(await publish('publisher', studio, 'itemcf', 7)).toMatchObject({ exitCode: 0 })
-        await until('the publish is served', () => everyAnswerIs('itemcf split 7'))
+        await until('the publish is served', () => everyAnswerIs('200 itemcf split 7'))
         expect(await publish('administrator', studio, 'popular', 8)).toMatchObject({ exitCode: 0 })
         expect(await run('administrator', 'catalog', 'apply', await documentOf(studio, 100))).toMatchObject({
           exitCode: 0,
         })
-        await until('the change is served', () => everyAnswerIs('popular split 8'))
+        await until('the change is served', () => everyAnswerIs('200 popular split 8'))
       } finally {
         await running.gateway.stop()
       }

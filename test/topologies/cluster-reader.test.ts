@@ -4,7 +4,7 @@ import { type RedisClient, redisReady } from '../../src/redis/client.ts'
 import type { RedisRole } from '../../src/redis/client-options.ts'
 import { createRecordReader } from '../../src/redis/record-reader.ts'
 import type { RecordReader, RecordReadResult } from '../../src/serving/ports.ts'
-import { testClient } from '../support/redis-clients.ts'
+import { readyClient } from '../support/redis-clients.ts'
 import { type ClusterServers, cannotRun, type Server, startCluster } from '../support/redis-topologies.ts'
 import { bucketKey, control, none, own, shown, writeTable } from '../support/tables.ts'
 import { until } from '../support/until.ts'
@@ -47,9 +47,8 @@ describe.skipIf(await cannotRun('a reader on a Cluster'))('a reader on a Cluster
   })
 
   async function connect(role: RedisRole): Promise<RedisClient> {
-    const client = testClient(role, cluster.url)
+    const client = await readyClient(role, cluster.url)
     clients.push(client)
-    await redisReady(client, 10_000)
     return client
   }
 

@@ -3,9 +3,6 @@ import { planDocument } from '../../../src/catalog/plan.ts'
 import { checkTenantDocument, type TenantDocument } from '../../../src/domain/tenant-document.ts'
 import type { GenerationState, TenantState } from '../../../src/domain/tenant-state.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: tests change documents freely before these are checked.
-type Loose = any
-
 export const games = {
   key: [{ claim: 'sub', column: 'player_id' }],
   record: { games: { type: 'list', maxItems: 3, items: { type: 'uint', max: 100 } } },
@@ -17,7 +14,7 @@ export const games = {
 
 /** A checked document with these models. */
 export function documentWith(
-  models: Record<string, Loose>,
+  models: Record<string, unknown>,
   more: Record<string, unknown> = {},
 ): TenantDocument {
   const checked = checkTenantDocument({ format: 1, tenant: 'studio', issuers: [], models, ...more })
@@ -29,7 +26,7 @@ export interface LiveStudio extends LiveTenant {
   /** What the last change was planned to be. */
   readonly what: readonly string[]
   /** Makes the next change; throws where the plan has faults. */
-  to(models: Record<string, Loose>, more?: Record<string, unknown>): LiveStudio
+  to(models: Record<string, unknown>, more?: Record<string, unknown>): LiveStudio
   /** The same with generations of a model, as publishes leave them. */
   with(modelId: string, generations: Record<string, Partial<GenerationState>>): LiveStudio
 }
@@ -37,7 +34,7 @@ export interface LiveStudio extends LiveTenant {
 let salts = 0
 
 /** A tenant as it is live after its creation with these models. */
-export function liveStudio(models: Record<string, Loose>): LiveStudio {
+export function liveStudio(models: Record<string, unknown>): LiveStudio {
   return made(null, documentWith(models))
 }
 

@@ -228,6 +228,8 @@ describe('a directory', () => {
     await until('the other is written', () => state.writes().done === 1)
     expect(await state.read('other', asIs)).toBe(1)
     await until('the one was tried again', () => state.writes().failed >= 2)
+    // No try is under way any more.
+    await state.close()
     // A directory can't take the place of the file: nothing is left behind by the tries.
     expect(readdirSync(path).sort()).toEqual(['keys.state', 'other.state'])
   })
@@ -275,5 +277,6 @@ describe('a writer that is killed', () => {
     }
     expect(highest).toBeGreaterThan(0)
     expect(events).toEqual([])
-  })
+    // Eight processes that write megabytes, on however slow a disk.
+  }, 120_000)
 })

@@ -4,9 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import type { Fault } from '../../../src/domain/errors.ts'
 import { checkTenantDocument } from '../../../src/domain/tenant-document.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: a document that tests break on purpose has no type.
-type Loose = any
+import { type LooseDocument, type LooseModel, leaveOut, type Mapping } from '../../support/loose-document.ts'
 
 const jwk = { kty: 'EC', crv: 'P-256', x: 'eA', y: 'eQ', alg: 'ES256' }
 
@@ -34,10 +32,12 @@ models:
     weights: { popular: 90, itemcf: 10 }
     overrides: { itemcf: ["5250"] }
 `
-const design = () => parse(designYaml) as Loose
+const design = (): LooseDocument => parse(designYaml)
+
+type Change = (document: LooseDocument, games: LooseModel) => void
 
 /** What is wrong with a document as `path: problem`, after it was broken. */
-function faultsAfter(breakIt: (document: Loose, games: Loose) => void): string[] {
+function faultsAfter(breakIt: Change): string[] {
   const document = design()
   breakIt(document, document.models.games)
   return faultsIn(document)
@@ -91,7 +91,7 @@ describe('a sound document', () => {
     expect(Object.keys(document?.models['games']?.record ?? {})).toEqual(names)
   })
 
-  test.each<[string, (document: Loose, games: Loose) => void]>([
+  test.each<[string, Change]>([
     ['default: none', (_, games) => Object.assign(games, { default: 'none' })],
     ['a weight of 0 that is not named', (_, games) => Object.assign(games, { weights: { popular: 100 } })],
     [
@@ -201,7 +201,7 @@ describe('the URL of a key server', () => {
 })
 
 describe('each rule names the path and what would be right', () => {
-  type Case = [rule: string, breakIt: (document: Loose, games: Loose) => void, ...faults: string[]]
+  type Case = [rule: string, breakIt: Change, ...faults: string[]]
   test.each<Case>([
     [
       'unknown field of the document',
@@ -235,19 +235,19 @@ describe('each rule names the path and what would be right', () => {
     ],
 
     ['format', (d) => Object.assign(d, { format: 2 }), 'format: must be 1'],
-    ['format missing', (d) => delete d.format, 'format: must be 1'],
-    ['tenant missing', (d) => delete d.tenant, 'tenant: is missing; it must be text'],
+    ['format missing', (d) => leaveOut(d, 'format'), 'format: must be 1'],
+    ['tenant missing', (d) => leaveOut(d, 'tenant'), 'tenant: is missing; it must be text'],
     ['tenant of another type', (d) => Object.assign(d, { tenant: 7 }), 'tenant: must be text, not a number'],
     ['tenant id', (d) => Object.assign(d, { tenant: 'Steam' }), `tenant: ${idRule}`],
     ['tenant id too long', (d) => Object.assign(d, { tenant: 'a'.repeat(33) }), `tenant: ${idRule}`],
     ['tenant id with a key separator', (d) => Object.assign(d, { tenant: 'a:b' }), `tenant: ${idRule}`],
-    ['issuers missing', (d) => delete d.issuers, 'issuers: is missing; it must be a list'],
+    ['issuers missing', (d) => leaveOut(d, 'issuers'), 'issuers: is missing; it must be a list'],
     [
       'issuers of another type',
       (d) => Object.assign(d, { issuers: {} }),
       'issuers: must be a list, not a mapping',
     ],
-    ['models missing', (d) => delete d.models, 'models: is missing; it must be a mapping'],
+    ['models missing', (d) => leaveOut(d, 'models'), 'models: is missing; it must be a mapping'],
     [
       'models of another type',
       (d) => Object.assign(d, { models: [] }),
@@ -320,7 +320,7 @@ describe('each rule names the path and what would be right', () => {
       'models.games.deadlineMs: must be a number, not text',
     ],
 
-    ['key missing', (_, g) => delete g.key, 'models.games.key: is missing; it must be a list'],
+    ['key missing', (_, g) => leaveOut(g, 'key'), 'models.games.key: is missing; it must be a list'],
     ['key empty', (_, g) => Object.assign(g, { key: [] }), 'models.games.key: must have at least one part'],
     [
       'key with too many parts',
@@ -438,7 +438,11 @@ describe('each rule names the path and what would be right', () => {
       'models.games.ignoredParameters[2]: "model" is used, not ignored',
     ],
 
-    ['record missing', (_, g) => delete g.record, 'models.games.record: is missing; it must give the fields'],
+    [
+      'record missing',
+      (_, g) => leaveOut(g, 'record'),
+      'models.games.record: is missing; it must give the fields',
+    ],
     [
       'record of another type',
       (_, g) => Object.assign(g, { record: [] }),
@@ -476,7 +480,7 @@ describe('each rule names the path and what would be right', () => {
     ],
     [
       'default missing',
-      (_, g) => delete g.default,
+      (_, g) => leaveOut(g, 'default'),
       'models.games.default: must be a record, or none where an unknown row is to be answered 404',
     ],
     [
@@ -500,7 +504,11 @@ describe('each rule names the path and what would be right', () => {
       "models.games.default.hours: isn't a field here; what fits is an object with the fields segment, hours_played, games, scores",
     ],
 
-    ['versions missing', (_, g) => delete g.versions, 'models.games.versions: is missing; it must be a list'],
+    [
+      'versions missing',
+      (_, g) => leaveOut(g, 'versions'),
+      'models.games.versions: is missing; it must be a list',
+    ],
     [
       'versions empty',
       (_, g) => Object.assign(g, { versions: [], overrides: {}, weights: {} }),
@@ -515,13 +523,21 @@ describe('each rule names the path and what would be right', () => {
       (_, g) => g.versions.push(...units(31)),
       'models.games.versions: may have at most 32 entries',
     ],
-    ['control missing', (_, g) => delete g.control, 'models.games.control: is missing; it must be text'],
+    [
+      'control missing',
+      (_, g) => leaveOut(g, 'control'),
+      'models.games.control: is missing; it must be text',
+    ],
     [
       'control unknown',
       (_, g) => Object.assign(g, { control: 'als' }),
       'models.games.control: "als" is not in versions (popular, itemcf)',
     ],
-    ['weights missing', (_, g) => delete g.weights, 'models.games.weights: is missing; it must be a mapping'],
+    [
+      'weights missing',
+      (_, g) => leaveOut(g, 'weights'),
+      'models.games.weights: is missing; it must be a mapping',
+    ],
     [
       'weight of another type',
       (_, g) => Object.assign(g.weights, { itemcf: '10' }),
@@ -573,7 +589,11 @@ describe('each rule names the path and what would be right', () => {
       'models.games.overrides.itemcf[1]: may have at most 255 bytes of UTF-8',
     ],
 
-    ['issuer missing', (d) => delete d.issuers[0].issuer, 'issuers[0].issuer: is missing; it must be text'],
+    [
+      'issuer missing',
+      (d) => leaveOut(d.issuers[0], 'issuer'),
+      'issuers[0].issuer: is missing; it must be text',
+    ],
     [
       'audience empty',
       (d) => Object.assign(d.issuers[0], { audience: '' }),
@@ -599,7 +619,7 @@ describe('each rule names the path and what would be right', () => {
     ],
     [
       'neither jwks nor hs256',
-      (d) => delete d.issuers[0].jwks,
+      (d) => leaveOut(d.issuers[0], 'jwks'),
       'issuers[0]: must have exactly one of jwks: { keys: […] } and hs256: { secretRef }',
     ],
     [
@@ -682,20 +702,22 @@ describe('each rule names the path and what would be right', () => {
 
 test('a document with many faults gives all of them at once, whatever else is broken around them', () => {
   const faults = faultsAfter((document, games) => {
-    document.fromat = 1
+    document['fromat'] = 1
     document.tenant = 'Steam Demo'
     document.issuers.push(document.issuers[0], { issuer: 'x' }, { issuer: 'y', audience: 'z' })
     document.quota.burst = 'many'
-    games.maxAge = 300
+    games['maxAge'] = 300
     games.deadlineMs = 1
     games.key.push({ query: 'model', uint: { max: 5 } })
-    games.record.extra = { type: 'uint', max: -1 }
+    games.record['extra'] = { type: 'uint', max: -1 }
     games.versions.push('V3')
     games.control = 'als'
     games.weights.itemcf = 20
-    games.overrides.popular = ['5250']
-    document.models.offers = { ...games, key: 5, default: 5, record: design().models.games.record }
-    document.models.sound = { ...design().models.games, default: { segment: 'whale' } }
+    games.overrides['popular'] = ['5250']
+    Object.assign(document.models, {
+      offers: { ...games, key: 5, default: 5, record: design().models.games.record },
+      sound: { ...design().models.games, default: { segment: 'whale' } },
+    })
   })
   expect(faults.map((fault) => fault.slice(0, fault.indexOf(': '))).sort()).toEqual([
     'fromat',
@@ -752,7 +774,7 @@ describe('names that JavaScript has a meaning for', () => {
 
   test('constructor is an id like another, and prototypes answer for nothing', () => {
     const document = design()
-    document.models.constructor = {
+    const model = {
       ...document.models.games,
       key: [{ claim: 'constructor' }, { query: 'constructor', column: 'toString', uint: { max: 1 } }],
       versions: ['constructor'],
@@ -760,6 +782,7 @@ describe('names that JavaScript has a meaning for', () => {
       weights: { constructor: 100 },
       overrides: { constructor: ['constructor', '__proto__'] },
     }
+    Object.assign(document.models, { constructor: model })
     const checked = checkTenantDocument(document)
     expect(checked.faults).toEqual([])
     expect(checked.document?.models['constructor']?.weights).toEqual({ constructor: 100 })
@@ -806,7 +829,7 @@ describe('whatever JSON comes, faults come and no exception', () => {
     fc.assert(
       fc.property(fc.constantFrom(...paths), awkward, fc.boolean(), (path, value, adds) => {
         const document = design()
-        const parent = path.slice(0, -1).reduce((inner: Loose, name) => inner[name], document)
+        const parent = path.slice(0, -1).reduce<Mapping>((inner, name) => inner[name] as Mapping, document)
         parent[adds ? 'constructor' : path.at(-1)!] = structuredClone(value)
         const checked = checkTenantDocument(document)
         expect(checked.document === null).toBe(checked.faults.length > 0)

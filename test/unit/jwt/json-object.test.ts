@@ -108,7 +108,8 @@ describe('depth', () => {
   })
 })
 
-describe('any JSON', () => {
+// A thousand values a test, on however busy a machine.
+describe('any JSON', { timeout: 120_000 }, () => {
   test('is read as JSON.parse reads it, however its names and texts are spelled and spaced', () => {
     const object = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue())
     fc.assert(

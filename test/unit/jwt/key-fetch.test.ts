@@ -8,6 +8,7 @@ import { limits } from '../../../src/domain/limits.ts'
 import { createKeyFetcher } from '../../../src/jwt/key-fetch.ts'
 import { type KeyServer, sendJson, startKeyServer } from '../../support/key-server.ts'
 import { makeKey, type TestKey } from '../../support/tokens.ts'
+import { until } from '../../support/until.ts'
 
 let server: KeyServer
 let key: TestKey
@@ -105,7 +106,7 @@ describe('a fetch fails', () => {
       more()
     })
     expect(await failureOf()).toBe('the key set is larger than 65536 bytes')
-    await expect.poll(() => closed).toBe(true)
+    await until('the server sees it closed', () => closed)
   })
 
   test.each([
@@ -137,7 +138,7 @@ describe('a fetch fails', () => {
     server.hang()
     const controller = new AbortController()
     const fetching = fetcher()(server.url(), controller.signal)
-    await expect.poll(() => server.requests()).toBe(1)
+    await until('the server is asked', () => server.requests() === 1)
     controller.abort()
     expect(await fetching).toHaveProperty('failure')
   })
@@ -271,7 +272,7 @@ test('names whose servers never answer delay neither other names nor lookups of 
   const hanging = Array.from({ length: 50 }, (_, index) =>
     fetchKeys(`https://hangs-${index}.example/`, controller.signal).finally(() => over++),
   )
-  await expect.poll(() => nameServer.unanswered(), { timeout: patientMs }).toBeGreaterThanOrEqual(50)
+  await until('all of them hang', () => nameServer.unanswered() >= 50)
   expect(await failureOf('https://local.example/', fetchKeys)).toMatch(/^its host has no public address/)
   expect(await fetchFrom(server.url(), fetchKeys)).toHaveProperty('jwks')
   expect(await dns.lookup('localhost')).toHaveProperty('address')

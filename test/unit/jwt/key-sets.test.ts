@@ -7,7 +7,7 @@ import { createIssuers } from '../../../src/jwt/issuer-keys.ts'
 import type { FetchKeys } from '../../../src/jwt/key-fetch.ts'
 import { createKeySets } from '../../../src/jwt/key-sets.ts'
 import { type KeyServer, sendJson, startKeyServer } from '../../support/key-server.ts'
-import { type KeyScene, keyScene } from '../../support/key-sets.ts'
+import { type KeyScene, keyScene, savedJwk } from '../../support/key-sets.ts'
 import { makeKey, snapshotWith, type TestKey } from '../../support/tokens.ts'
 import { until } from '../../support/until.ts'
 
@@ -15,7 +15,6 @@ const iss = 'https://auth.one.example'
 const hourMs = 3_600_000
 
 let server: KeyServer
-let scenes: KeyScene[]
 let key: TestKey
 let nextKey: TestKey
 let rsa: TestKey
@@ -28,20 +27,13 @@ beforeAll(async () => {
   ])
 })
 beforeEach(async () => {
-  scenes = []
   server = await startKeyServer()
   server.serve(key.publicJwk)
 })
-afterEach(async () => {
-  for (const { keySets } of scenes) keySets.close()
-  await server.stop()
-})
+afterEach(() => server.stop())
 
-function newScene(pace: Partial<KeyPace> = {}, restored: readonly SavedKeySet[] = []): KeyScene {
-  const scene = keyScene(server, { pace, restored })
-  scenes.push(scene)
-  return scene
-}
+const newScene = (pace: Partial<KeyPace> = {}, restored: readonly SavedKeySet[] = []) =>
+  keyScene(server, { pace, restored })
 
 function document(more: Partial<IssuerDocument> = {}): IssuerDocument {
   return { issuer: iss, audience: 'recgate', jwks: { url: server.url() }, ...more }
@@ -198,10 +190,12 @@ describe('the pause after a fetch', () => {
   /** How long the set pauses after each of its fetches, `asked` of which a token has caused. */
   async function pauses(random: number, answers: readonly Answer[], asked: number): Promise<number[]> {
     const planned: number[] = []
-    const timers = vi.spyOn(globalThis, 'setTimeout').mockImplementation(((_run: unknown, ms: number) => {
+    const neverRun = setTimeout(() => undefined)
+    clearTimeout(neverRun)
+    const timers = vi.spyOn(globalThis, 'setTimeout').mockImplementation((_run, ms = 0) => {
       planned.push(ms)
-      return { unref: () => undefined }
-    }) as never)
+      return neverRun
+    })
     const chance = vi.spyOn(Math, 'random').mockReturnValue(random)
     const left = [...answers]
     let nowMs = 1_800_000_000_000
@@ -427,7 +421,7 @@ describe('what outlives the process', () => {
   test('is kept for tenants that are not loaded yet, and is nobody else’s', async () => {
     const fetchedAt = 1_800_000_000_000
     const saved = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt, keys: [] }
-    const other = { ...saved, tenantId: 'two', keys: [key.publicJwk as unknown as Record<string, string>] }
+    const other = { ...saved, tenantId: 'two', keys: [savedJwk(key)] }
     const scene = newScene({}, [saved, other])
     const issuer = await followed(scene)
     expect(scene.keySets.savedKeys()).toMatchObject([
@@ -443,7 +437,7 @@ describe('what outlives the process', () => {
 
   test('with a time in the future counts from now, and unusable keys are none', async () => {
     const future = 1_800_000_000_000 + 48 * hourMs
-    const keys = [key.publicJwk as unknown as Record<string, string>]
+    const keys = [savedJwk(key)]
     const place = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt: future }
     const scene = newScene({}, [{ ...place, keys }])
     expect((await scene.issuerFor(document())).keySet.goodUntilMs).toBe(scene.time.ms + 24 * hourMs)

@@ -59,5 +59,4 @@ test('ages, stale issuers and fetches of live key sets', async () => {
   // What is served no more has no age, and its counts stay.
   swapTo(one)
   expect(await values()).toHaveLength(6)
-  keySets.close()
 })

@@ -14,7 +14,7 @@ function spelled(keys: Readonly<Record<string, string | ((...ids: never[]) => st
   return Object.fromEntries(
     Object.entries(keys).map(([name, key]) => [
       name,
-      typeof key === 'string' ? key : key(...(ids as never[])),
+      typeof key === 'string' ? key : Reflect.apply(key, undefined, ids),
     ]),
   )
 }
