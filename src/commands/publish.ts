@@ -13,12 +13,14 @@ import { describeBadRow } from '../tables/pack-rows.ts'
 import type { PublishTarget } from '../tables/ports.ts'
 import { publish } from '../tables/publish.ts'
 import type { PublishReport } from '../tables/publish-report.ts'
-import type { PublishProgress } from '../tables/publish-request.ts'
+import type { PublishProgress, PublishRequest, PublishServices } from '../tables/publish-request.ts'
+import { publishShard } from '../tables/shards/publish-shard.ts'
 import { keepHeapLean } from './lean-heap.ts'
 import { createCommandLog, currentUser, note, print, printJson } from './output.ts'
+import { isPart, type ShardOptions, shardOf, tellShard } from './publish-shard.ts'
 import { type OpenSource, publishSource, type SourceOptions } from './publish-source.ts'
 
-export interface PublishOptions extends SourceOptions {
+export interface PublishOptions extends SourceOptions, ShardOptions {
   readonly tenant: string
   readonly model: string
   readonly version: string
@@ -28,6 +30,8 @@ export interface PublishOptions extends SourceOptions {
   readonly why: string
 }
 
+type WhatToPublish = Omit<PublishOptions, 'json' | keyof ShardOptions | Exclude<keyof SourceOptions, 'sql'>>
+
 /** `recgate publish`: rows → a new, active generation of a version's table. */
 export async function publishFiles(
   settings: Settings,
@@ -35,13 +39,21 @@ export async function publishFiles(
   options: PublishOptions,
 ): Promise<void> {
   keepHeapLean()
+  const shard = shardOf(options)
   const log = createCommandLog(settings.logLevel)
   const { names, open } = publishSource(settings, files, options, log)
   const tools = await composeTools(settings, log)
   const startedAt = performance.now()
   try {
-    const report = await publishWith(tools, names, options, open)
+    const report =
+      shard === null
+        ? await publishWith(tools, names, options, open)
+        : await publishBy((...given) => publishShard(...given, shard), tools, names, options, open)
     const seconds = (performance.now() - startedAt) / 1000
+    if (isPart(report)) {
+      tellShard(report, { ...options, seconds })
+      return
+    }
     for (const warning of report.warnings) note(`warning: ${warning}`)
     if (options.json) printJson({ ...report, seconds })
     else describe(report, options, seconds)
@@ -55,9 +67,19 @@ export async function publishFiles(
 export async function publishWith(
   tools: Tools,
   files: readonly string[],
-  options: Omit<PublishOptions, 'json' | Exclude<keyof SourceOptions, 'sql'>>,
+  options: WhatToPublish,
   open: OpenSource = (how) => openRows(files, how),
 ): Promise<PublishReport> {
+  return publishBy(publish, tools, files, options, open)
+}
+
+async function publishBy<Report>(
+  work: (services: PublishServices, request: PublishRequest) => Promise<Report>,
+  tools: Tools,
+  files: readonly string[],
+  options: WhatToPublish,
+  open: OpenSource,
+): Promise<Report> {
   const target = await publishTarget(tools.catalog, options)
   const textColumns = [
     ...target.key.map((part) => part.column),
@@ -72,7 +94,7 @@ export async function publishWith(
   const by = options.who ?? currentUser()
   const progress = createProgress()
   try {
-    return await publish(
+    return await work(
       {
         store: tools.tables,
         leases: tools.leases,
