@@ -78,7 +78,8 @@ function describeLease(name: LeaseName): string {
   }
 }
 
-function describeHolder(text: string): string {
+/** For people; also of what nobody here could have written. */
+export function describeHolder(text: string): string {
   const { by, since } = parseHolder(text) ?? { by: 'somebody', since: 'an unknown time' }
   return `${by}, since ${since}`
 }

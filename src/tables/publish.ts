@@ -22,7 +22,7 @@ export async function publish(services: PublishServices, request: PublishRequest
     { lease: 'version', tenantId, modelId, versionId },
     { token: services.newToken(), by, since: services.now().toISOString() },
   )
-  if (lease.held === null) throw await busyVersion(services.leases, target, lease)
+  if (lease.held === null) throw await busyVersion(services.leases, target, lease.text)
   try {
     const packed = await packRows(source, target, {
       badRowsMax: request.badRowsMax,

@@ -1,5 +1,6 @@
 import { OperationError } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
+import { describeHolder } from '../hold-lease.ts'
 import type { LeaseStore, PublishTarget } from '../ports.ts'
 import { addressIn, parseRunHold } from './run-hold.ts'
 import { listed } from './shard.ts'
@@ -9,13 +10,13 @@ import { missingShards, readShards } from './shard-state.ts'
 export async function busyVersion(
   leases: LeaseStore,
   target: PublishTarget,
-  { by, text }: { readonly by: string; readonly text: string },
+  text: string,
 ): Promise<OperationError> {
   const begin = `${target.modelId}/${target.versionId} is being published already`
   const hold = parseRunHold(text)
   if (hold === null)
     return new OperationError(
-      `${begin} (by ${by}); nothing was read. ` +
+      `${begin} (by ${describeHolder(text)}); nothing was read. ` +
         `If that publish has died, its hold lapses after ${limits.leaseMs / 1000} s`,
     )
   const { run, since, generation } = hold

@@ -37,8 +37,7 @@ export async function findRun(
     return end === null ? { is: 'none' } : { is: 'over', end }
   }
   const hold = parseRunHold(text)
-  if (hold === null || !isRunOf(hold, shard))
-    throw await busyVersion(leases, target, { by: 'another process', text })
+  if (hold === null || !isRunOf(hold, shard)) throw await busyVersion(leases, target, text)
   if (hold.generation === null) return { is: 'prepared' }
   const address = addressIn(target, hold.generation)
   const manifest = await store.manifest(address)
@@ -52,7 +51,8 @@ export async function findRun(
     entry !== undefined
       ? endOf(hold.generation, entry)
       : (manifest?.run?.end ?? (await endWithoutTrace(leases, target, hold)))
-  // Whoever should have said so may have died before.
+  // Whoever should have done so may have died before.
+  if (entry !== undefined && manifest !== null) await store.removeManifest(address)
   await concludeRun(leases, target, { hold, text }, end)
   return { is: 'over', end }
 }
