@@ -3,7 +3,7 @@ import { statisticsSums } from '../merge-statistics.ts'
 import type { GenerationAddress, LeaseStore } from '../ports.ts'
 
 /** What a process found in its part of a table, and wrote. */
-export const shardReport = z.strictObject({
+const shardReport = z.strictObject({
   rows: z.int(),
   /** Row keys and packed records. */
   bytes: z.int(),
