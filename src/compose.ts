@@ -40,6 +40,7 @@ import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
 import { createRecordReader } from './redis/record-reader.ts'
+import { createSuppressionStore } from './redis/suppression-store.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
 import { readKeyAuthorities } from './settings/load.ts'
@@ -48,7 +49,13 @@ import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 import { collectTables } from './tables/collect.ts'
 import { type CollectorEvent, startCollector } from './tables/collector.ts'
-import type { GenerationCatalog, HashSource, LeaseStore, TableStore } from './tables/ports.ts'
+import type {
+  GenerationCatalog,
+  HashSource,
+  LeaseStore,
+  SuppressionStore,
+  TableStore,
+} from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
 
@@ -92,6 +99,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const readsClient = createRedisClient('reads', connectionOf('reads'))
   const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
   const store = createCatalogStore(catalogClient, randomToken)
+  const suppressions = createSuppressionStore(catalogClient)
   const keySets = createKeySets({
     fetchKeys: createKeyFetcher({
       privateHosts: settings.jwksPrivateHosts,
@@ -178,7 +186,13 @@ export function composeGateway(options: GatewayOptions): Gateway {
   })
   const collector =
     options.planes.includes('admin') && settings.collectEveryMs > 0
-      ? composeCollector(settings, createRedisClient('tables', connectionOf('tables')), store, log)
+      ? composeCollector(
+          settings,
+          createRedisClient('tables', connectionOf('tables')),
+          store,
+          suppressions,
+          log,
+        )
       : null
 
   return {
@@ -229,12 +243,13 @@ function composeCollector(
   settings: Settings,
   client: RedisClient,
   store: CatalogStore,
+  suppressions: SuppressionStore,
   log: Logger,
 ): { close(): Promise<void> } {
   const services = {
     store: createTableStore(client),
     leases: createLeaseStore(client),
-    catalog: createGenerationCatalog(store, { who: 'recgate', why: 'collection' }),
+    catalog: createGenerationCatalog(store, suppressions, { who: 'recgate', why: 'collection' }),
     newToken: randomToken,
     now: () => new Date(),
   }
@@ -279,6 +294,7 @@ export interface Tools {
   readonly catalog: CatalogStore
   readonly tables: TableStore
   readonly leases: LeaseStore
+  readonly suppressions: SuppressionStore
   /** The part of Redis' memory, 0 to 1, that a tenant's tables may take together. */
   memoryShareOf(tenantId: string): number
   generationCatalog(authorship: { readonly who: string; readonly why: string }): GenerationCatalog
@@ -304,18 +320,21 @@ export async function composeTools(
     throw error
   }
   const catalog = createCatalogStore(catalogClient, randomToken)
+  const suppressions = createSuppressionStore(catalogClient)
   return {
     catalog,
     tables: createTableStore(tablesClient),
     leases: createLeaseStore(tablesClient),
+    suppressions,
     memoryShareOf: (tenantId) => new Map(Object.entries(settings.memoryShare)).get(tenantId) ?? 1,
-    generationCatalog: (authorship) => createGenerationCatalog(catalog, authorship),
+    generationCatalog: (authorship) => createGenerationCatalog(catalog, suppressions, authorship),
     close,
   }
 }
 
 function createGenerationCatalog(
   store: CatalogStore,
+  suppressions: SuppressionStore,
   authorship: { readonly who: string; readonly why: string },
 ): GenerationCatalog {
   return {
@@ -324,6 +343,7 @@ function createGenerationCatalog(
       return store.nextGeneration(tenantId, modelId, highestGeneration(state?.generations ?? {}))
     },
     read: (tenantId) => findLiveTenant(store, tenantId),
+    suppressions: (tenantId) => suppressions.read(tenantId),
     change: (tenantId, plan) =>
       changeGenerations(store, tenantId, async (live) => plan(live), {
         ...authorship,

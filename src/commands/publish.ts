@@ -15,7 +15,7 @@ import { publish } from '../tables/publish.ts'
 import type { PublishReport } from '../tables/publish-report.ts'
 import type { PublishProgress } from '../tables/publish-request.ts'
 import { keepHeapLean } from './lean-heap.ts'
-import { createCommandLog, currentUser, note, print, printJson } from './output.ts'
+import { countedRows, createCommandLog, currentUser, note, print, printJson } from './output.ts'
 import { type OpenSource, publishSource, type SourceOptions } from './publish-source.ts'
 
 export interface PublishOptions extends SourceOptions {
@@ -145,6 +145,7 @@ function describe(report: PublishReport, { model, version }: PublishOptions, sec
     note(
       `${longRows} rows have a row key or record over 64 bytes, which costs Redis about 93 bytes a row instead of 39`,
     )
+  if (report.suppressedRows > 0) note(`${countedRows(report.suppressedRows)} of erased players left out`)
   if (report.outcome === 'unchanged')
     print(
       `unchanged: generation ${generation} of ${model}/${version} has the same ${rows} rows and stays active; ` +

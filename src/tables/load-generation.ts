@@ -2,6 +2,7 @@ import { limits } from '../domain/limits.ts'
 import { bucketCount } from '../domain/row-key.ts'
 import type { PackedGeneration } from '../domain/tenant-state.ts'
 import type { HeldLease } from './hold-lease.ts'
+import { verifyWritten } from './leave-out-erased.ts'
 import type { PackedRows } from './pack-rows.ts'
 import type { Partitions } from './partitions.ts'
 import type { BucketRow, GenerationAddress, PackedRow, PublishTarget, TableStore } from './ports.ts'
@@ -9,7 +10,6 @@ import { estimateMemory, memoryOfTables, preflight } from './preflight.ts'
 import { beginPublication, type Publication } from './publication.ts'
 import type { PublishRequest, PublishServices } from './publish-request.ts'
 import { removeTable } from './remove-table.ts'
-import { verifyLoaded } from './verify.ts'
 
 /** A generation on its way to a decision. */
 export interface Candidate {
@@ -24,10 +24,11 @@ export interface Candidate {
 export async function loadGeneration(
   services: PublishServices,
   { target, files, by, onProgress }: PublishRequest,
-  { partitions, longRows, statistics }: PackedRows,
+  packed: PackedRows,
   lease: HeldLease,
 ): Promise<Candidate & { readonly publication: Publication }> {
   const { store, catalog, now } = services
+  const { partitions, longRows, statistics } = packed
   const { rows, bytes } = partitions
   const address = await freeAddress(services, target)
   const buckets = bucketCount(rows)
@@ -73,7 +74,7 @@ export async function loadGeneration(
     const sample = await writeAll(store, publication, partitions, (done) =>
       onProgress({ phase: 'writing', done, total: buckets }),
     )
-    await verifyLoaded(store, address, publication.manifest, sample, (done, total) =>
+    await verifyWritten(store, publication, packed, sample, (done, total) =>
       onProgress({ phase: 'verifying', done, total }),
     )
     await publication.beat({ state: 'loaded' })

@@ -4,6 +4,7 @@ import type { TableStatistics } from '../domain/table-statistics.ts'
 import { createPartitions, type Duplicate, type Partitions } from './partitions.ts'
 import type { PublishTarget, RowSource } from './ports.ts'
 import { compileRowPacker, type RowProblem } from './row-packer.ts'
+import type { SuppressedRows } from './suppressed-rows.ts'
 
 /** A row that can't be published: where it stands, what is wrong, what would fit. */
 export interface BadRow extends RowProblem {
@@ -21,11 +22,13 @@ export interface PackedRows {
   readonly badRowsShown: readonly BadRow[]
   /** Row keys or records too long for Redis' compact hashes; each makes its bucket more than twice as large. */
   readonly longRows: number
+  readonly suppressed: SuppressedRows
   readonly statistics: TableStatistics
 }
 
 export interface PackOptions {
   readonly badRowsMax: number
+  readonly suppressed: SuppressedRows
   readonly onProgress: (rowsRead: number) => void
 }
 
@@ -48,9 +51,9 @@ async function packInto(
   partitions: Partitions,
   source: RowSource,
   target: PublishTarget,
-  { badRowsMax, onProgress }: PackOptions,
+  { badRowsMax, suppressed, onProgress }: PackOptions,
 ): Promise<PackedRows> {
-  const packer = compileRowPacker(source.columns, target)
+  const packer = compileRowPacker(source.columns, target, suppressed.isSuppressed)
   const places = createPlaces()
   const bad = createBadRows()
   let [rowsRead, longRows] = [0, 0]
@@ -59,8 +62,9 @@ async function packInto(
     places.add(rowsRead, batch.file, batch.firstRow)
     for (let row = 0; row < batch.rowCount; row++) {
       const problem = packer.pack(row)
+      if (problem === 'suppressed') suppressed.add(1)
       // The rest is still read: people mend a file once, not row by row.
-      if (problem !== null) bad.add({ file: batch.file, row: batch.firstRow + row, ...problem })
+      else if (problem !== null) bad.add({ file: batch.file, row: batch.firstRow + row, ...problem })
       else {
         if (isLong(packer.keyBytes) || isLong(packer.record.bytesWritten)) longRows++
         partitions.add(rowsRead + row, packer.key, packer.keyBytes, packer.record)
@@ -75,7 +79,15 @@ async function packInto(
   const { count: badRows, shown: badRowsShown } = bad
   if (badRows > badRowsMax) throw tooManyBadRows(badRows, rowsRead, badRowsShown, badRowsMax)
   if (partitions.rows === 0) throw new OperationError('there is no row to publish; nothing was written')
-  return { partitions, rowsRead, badRows, badRowsShown, longRows, statistics: packer.statistics() }
+  return {
+    partitions,
+    rowsRead,
+    badRows,
+    badRowsShown,
+    longRows,
+    suppressed,
+    statistics: packer.statistics(),
+  }
 }
 
 export function describeBadRow({ file, row, field, problem }: BadRow): string {

@@ -8,6 +8,7 @@ import type { PublishTarget, TableStore } from './ports.ts'
 import { type PublishReport, reportOf } from './publish-report.ts'
 import type { PublishRequest, PublishServices } from './publish-request.ts'
 import { settleGeneration } from './settle-generation.ts'
+import { readSuppressedRows } from './suppressed-rows.ts'
 import { targetModel } from './target-model.ts'
 import { isThere } from './verify.ts'
 
@@ -32,6 +33,7 @@ export async function publish(services: PublishServices, request: PublishRequest
   try {
     const packed = await packRows(source, target, {
       badRowsMax: request.badRowsMax,
+      suppressed: await readSuppressedRows(services.catalog, target),
       onProgress: (done) => onProgress({ phase: 'reading', done, total: source.rowsExpected }),
     })
     // What it holds is needed no more, and writing needs memory of its own.

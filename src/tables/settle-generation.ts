@@ -4,6 +4,7 @@ import { loadedEntry, moveGeneration, withGenerations } from '../domain/generati
 import { limits } from '../domain/limits.ts'
 import { activeGeneration, type ModelState, type PackedGeneration } from '../domain/tenant-state.ts'
 import { failedGates } from './gates.ts'
+import { leaveOutErased } from './leave-out-erased.ts'
 import { type Candidate, takeAway } from './load-generation.ts'
 import type { PackedRows } from './pack-rows.ts'
 import type { LiveTables, PublishTarget, TableStore, TablesChange } from './ports.ts'
@@ -19,8 +20,9 @@ export async function settleGeneration(
   packed: PackedRows,
   candidate: Candidate,
 ): Promise<PublishReport> {
-  const { address, entry, publication } = candidate
+  const { address, publication } = candidate
   const { tenantId } = target
+  let { entry } = candidate
   let failed: readonly GateFinding[] = []
   let quarantined = false
   /** A change was given to the catalog, whose answer isn't there. */
@@ -34,8 +36,16 @@ export async function settleGeneration(
       const latest = targetModel(live, target)
       // After the catalog was read: whoever takes the generation away changes the catalog first.
       await publication?.beat()
+      // And whoever erases a player suppresses him before it changes the catalog.
+      if (publication !== null) entry = { ...entry, ...(await leaveOutErased(store, packed, address, entry)) }
       quarantined = isQuarantined(latest, entry)
-      const change = settled(live, target, candidate, quarantined ? null : failed, now().toISOString())
+      const change = settled(
+        live,
+        target,
+        { ...candidate, entry },
+        quarantined ? null : failed,
+        now().toISOString(),
+      )
       isOpen = change !== null
       return change
     })
