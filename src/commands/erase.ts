@@ -90,7 +90,7 @@ function tell(
   }
   for (const { modelId, why } of skipped) note(`${modelId} is passed over: ${why}`)
   if (tables.length > 0) printTable(head(dryRun), tables.map(cells))
-  print(describe(rows, tables, erasure.isNewlySuppressed, dryRun))
+  print(describe(rows, tables, erasure.isNewlySuppressed, options))
 }
 
 function head(dryRun: boolean): readonly string[] {
@@ -105,14 +105,15 @@ function describe(
   rows: number,
   tables: readonly ErasedTable[],
   isNewlySuppressed: boolean | undefined,
-  dryRun: boolean,
+  { dryRun, models }: EraseOptions,
 ): string {
   const holding = tables.filter((table) => table.rows > 0).length
   const where = `${holding} of ${tables.length} generations`
   if (dryRun) return `${countedRows(rows)} in ${where} (a dry run: nothing was removed)`
   const what =
     rows === 0 ? 'no row of this player is in any table' : `${countedRows(rows)} removed from ${where}`
+  const publishes = models.length === 0 ? 'publishes' : `publishes of ${models.join(', ')}`
   return isNewlySuppressed
-    ? `${what}; later publishes leave this player out`
-    : `${what}; publishes leave this player out already`
+    ? `${what}; later ${publishes} leave this player out`
+    : `${what}; ${publishes} leave this player out already`
 }
