@@ -9,15 +9,17 @@ const saltField = 'salt'
 
 /** KEYS: suppressed units of a tenant. ARGV: a salt, for one that has none */
 const saltScript = `
-redis.call('HSETNX', KEYS[1], '${saltField}', ARGV[1])
-return redis.call('HGET', KEYS[1], '${saltField}')
+local salt = redis.call('HGET', KEYS[1], '${saltField}')
+if salt then return salt end
+redis.call('HSET', KEYS[1], '${saltField}', ARGV[1])
+return ARGV[1]
 `
 
 /** KEYS: suppressed units of a tenant. ARGV: how many fields it may have, note, entries. Answers -1 where they are too many */
 const addScript = `
 local fresh = {}
 for i = 3, #ARGV do
-  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then fresh[#fresh + 1] = ARGV[i] end
+  if not redis.call('HGET', KEYS[1], ARGV[i]) then fresh[#fresh + 1] = ARGV[i] end
 end
 if redis.call('HLEN', KEYS[1]) + #fresh > tonumber(ARGV[1]) then return -1 end
 for _, entry in ipairs(fresh) do redis.call('HSET', KEYS[1], entry, ARGV[2]) end
