@@ -214,6 +214,25 @@ tables
     await showTableRow(await settingsOf(config), generation, { tenant, model, key })
   })
 
+program
+  .command('erase')
+  .description('removes a player’s rows from every table, and leaves them out of later publishes')
+  .requiredOption('--tenant <id>', 'the studio')
+  .requiredOption('--unit <text>', 'the player: what the tokens’ unit claim says, by default sub')
+  .option('--model <id...>', 'only from these models’ tables')
+  .option('--dry-run', 'only show', false)
+  .option('--lift', 'let later publishes have an erased player’s rows again', false)
+  .addOption(whoOption())
+  .option('--reason <text>', 'why, for the history', 'erase')
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate erase --tenant demo-studio --unit 1000001 --dry-run'))
+  .action(async ({ config, tenant, unit, model, dryRun, lift, who, reason, json }) => {
+    const { eraseUnit } = await import('./commands/erase.ts')
+    const models = model ?? []
+    await eraseUnit(await settingsOf(config), { tenant, unit, models, dryRun, lift, who, reason, json })
+  })
+
 const catalog = program
   .command('catalog')
   .description('what is configured: one document a tenant')

@@ -43,6 +43,7 @@ import { createLeaseStore } from './redis/lease-store.ts'
 import { sayReasonsOnce } from './redis/outage-reasons.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { watchEngine } from './redis/server-state.ts'
+import { createSuppressionStore } from './redis/suppression-store.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createRecommend } from './serving/recommend.ts'
 import { readKeyAuthorities } from './settings/load.ts'
@@ -52,7 +53,13 @@ import { SettingsError } from './settings/settings-error.ts'
 import { collectTables } from './tables/collect.ts'
 import { startCollector } from './tables/collector.ts'
 import { describeCollectorEvent } from './tables/describe-collector-event.ts'
-import type { GenerationCatalog, HashSource, LeaseStore, TableStore } from './tables/ports.ts'
+import type {
+  GenerationCatalog,
+  HashSource,
+  LeaseStore,
+  SuppressionStore,
+  TableStore,
+} from './tables/ports.ts'
 
 /** The only file that constructs adapters: one function a process. */
 
@@ -273,6 +280,7 @@ export interface Tools {
   readonly catalog: CatalogStore
   readonly tables: TableStore
   readonly leases: LeaseStore
+  readonly suppressions: SuppressionStore
   /** The part of Redis' memory, 0 to 1, that a tenant's tables may take together. */
   memoryShareOf(tenantId: string): number
   generationCatalog(authorship: { readonly who: string; readonly why: string }): GenerationCatalog
@@ -289,12 +297,17 @@ export async function composeTools(
   const tablesClient = createRedisClient('tables', connectionOf('tables'))
   await reach(catalogClient, tablesClient)
   const catalog = createCatalogStore(catalogClient, randomToken)
+  const suppressions = createSuppressionStore(catalogClient)
   return {
     catalog,
     tables: createTableStore(tablesClient),
     leases: createLeaseStore(tablesClient),
+    suppressions,
     memoryShareOf: (tenantId) => new Map(Object.entries(settings.memoryShare)).get(tenantId) ?? 1,
-    generationCatalog: (authorship) => createGenerationCatalog(catalog, authorship),
+    generationCatalog: (authorship) => ({
+      ...createGenerationCatalog(catalog, authorship),
+      suppressions: suppressions.read,
+    }),
     close() {
       catalogClient.disconnect()
       tablesClient.disconnect()

@@ -15,6 +15,10 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value))
 }
 
+export function countedRows(count: number): string {
+  return count === 1 ? '1 row' : `${count} rows`
+}
+
 /** A plain table, without lines, so that it can be read and cut. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const table = new Table({

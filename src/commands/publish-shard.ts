@@ -4,7 +4,7 @@ import { describeBadRow } from '../tables/pack-rows.ts'
 import type { PublishReport } from '../tables/publish-report.ts'
 import type { ShardOutcome } from '../tables/shards/publish-shard.ts'
 import { listed, type Shard } from '../tables/shards/shard.ts'
-import { note, print, printJson } from './output.ts'
+import { countedRows, note, print, printJson } from './output.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Options of `recgate publish` for one of several processes that publish one table. */
@@ -82,6 +82,7 @@ export function tellShard(outcome: PartOutcome, to: PublishedPart): void {
   for (const badRow of counts.badRowsShown) note(`left out: ${describeBadRow(badRow)}`)
   if (counts.badRows > counts.badRowsShown.length)
     note(`left out: … and ${counts.badRows - counts.badRowsShown.length} more`)
+  if (counts.suppressed.count > 0) note(`${countedRows(counts.suppressed.count)} of erased players left out`)
   print(
     `${name} of generation ${generation} of ${to.model}/${to.version} ${isRepeated ? 'was loaded already' : 'loaded'}: ` +
       `${rows} rows, ${to.seconds.toFixed(1)} s; ${missing.length} shards missing: ${listed(missing)}`,
@@ -98,5 +99,6 @@ const ends = {
 function flat(outcome: PartOutcome): object {
   if ('isOver' in outcome) return outcome
   const { counts, ...rest } = outcome
-  return { ...rest, ...counts }
+  const { suppressed, ...others } = counts
+  return { ...rest, ...others, suppressedRows: suppressed.count }
 }

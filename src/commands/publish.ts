@@ -17,7 +17,7 @@ import type { PublishReport } from '../tables/publish-report.ts'
 import type { PublishProgress, PublishRequest, PublishServices } from '../tables/publish-request.ts'
 import { publishShard, type ShardOutcome } from '../tables/shards/publish-shard.ts'
 import { keepHeapLean } from './lean-heap.ts'
-import { createCommandLog, currentUser, note, print, printJson } from './output.ts'
+import { countedRows, createCommandLog, currentUser, note, print, printJson } from './output.ts'
 import { metricsTeller, type PublishMetricsOptions } from './publish-metrics.ts'
 import { isPart, type ShardOptions, shardOf, tellShard } from './publish-shard.ts'
 import { type OpenSource, publishSource, type SourceOptions } from './publish-source.ts'
@@ -182,6 +182,7 @@ function describe(report: PublishReport, { model, version }: PublishOptions, sec
       `warning: ${longRows} ${longRows === 1 ? 'row has' : 'rows have'} a row key or record over 64 bytes; ` +
         `all of the some ${limits.rowsPerBucket} rows of such a row's bucket take about 93 bytes of Redis each, instead of 39`,
     )
+  if (report.suppressedRows > 0) note(`${countedRows(report.suppressedRows)} of erased players left out`)
   if (report.outcome === 'unchanged')
     print(
       `unchanged: generation ${generation} of ${model}/${version} has the same ${rows} rows and stays active; ` +

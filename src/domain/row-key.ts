@@ -32,6 +32,11 @@ export function joinRowKey(values: readonly string[]): string {
   return values.length === 1 ? values[0]! : values.join(separator)
 }
 
+/** The values that a row key was made of. */
+export function splitRowKey(rowKey: string): readonly string[] {
+  return rowKey.split(separator)
+}
+
 /** What is wrong with a row key as a whole, as a sentence that goes on after its name, or null. */
 export function rowKeyFault(rowKey: string): string | null {
   // The field with the empty name holds the generation's token, and must never answer for a row.

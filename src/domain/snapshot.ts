@@ -23,6 +23,8 @@ export interface CompiledTenant {
   readonly revision: number
   readonly models: ReadonlyMap<string, CompiledModel>
   readonly claims: ClaimNames
+  /** Raised whenever a unit's rows were erased: copies of rows that were made under another number may hold them. */
+  readonly erasures: number
 }
 
 /** Which claims of a token mean what, for one tenant. */

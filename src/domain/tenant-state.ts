@@ -46,6 +46,8 @@ const generationState = packedGeneration.extend({
   collectedAt: instant.nullable(),
   /** The gates that it failed. */
   findings: z.array(gateFinding).max(limits.gateFindingsMax),
+  /** Erasures under way, by their salted hash: `rows`, `bytes` and `contentHash` are without their rows already. */
+  erasing: z.array(z.string()).optional(),
 })
 
 const modelState = z.strictObject({
@@ -63,6 +65,8 @@ export const tenantState = z.strictObject({
   models: z.record(z.string(), modelState),
   /** Models that once were and are gone: their ids are never used again. */
   retiredModels: z.array(z.string()),
+  /** Raised whenever a unit's rows were erased: copies of rows that were made before may hold them. */
+  erasures: z.int().min(0).default(0),
 })
 
 export type PackedGeneration = z.infer<typeof packedGeneration>
@@ -77,6 +81,7 @@ export interface ModelState {
 export interface TenantState {
   readonly models: Readonly<Record<string, ModelState>>
   readonly retiredModels: readonly string[]
+  readonly erasures: number
 }
 
 /** The generation that a version serves from, or null where none was ever activated. */

@@ -8,6 +8,7 @@
  *     rg:{rg-catalog}:issuers-of:TENANT     set     the iss that the tenant claims
  *     rg:{rg-catalog}:history:TENANT        stream  REVISION-0: at, who, why, what, document
  *     rg:{rg-catalog}:generations:TENANT    hash    model → last number given
+ *     rg:{rg-catalog}:suppressed:TENANT     hash    MODEL:HASH of an erased unit, :HASH for all models → who, when; "salt"
  *     rg:{rg-catalog}:changes               channel of announcements; the message is the tenant
  *     rg:m:TENANT:MODEL                     hash    generation → manifest of a publish under way, or failed
  *     rg:m:TENANT:MODEL:VERSION             string  who publishes the version; lapses
@@ -32,6 +33,7 @@ export const catalogKeys = {
   issuersOf: (tenantId: string) => `${catalog}:issuers-of:${tenantId}`,
   history: (tenantId: string) => `${catalog}:history:${tenantId}`,
   generations: (tenantId: string) => `${catalog}:generations:${tenantId}`,
+  suppressed: (tenantId: string) => `${catalog}:suppressed:${tenantId}`,
 } as const
 
 export const tableKeys = {

@@ -1,4 +1,5 @@
 import { FaultsError } from '../domain/errors.ts'
+import { limits } from '../domain/limits.ts'
 import { faultsOf } from '../domain/zod-faults.ts'
 import { type Manifest, manifestDocument, manifestText } from '../tables/manifest.ts'
 import type { GenerationAddress, TableStore } from '../tables/ports.ts'
@@ -32,6 +33,12 @@ if token == ARGV[2] then return 1 end
 if token ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], '', ARGV[2])
 return 1
+`
+
+/** KEYS: a bucket. ARGV: the token that must stand there, row keys */
+const removeRowsScript = `
+if redis.call('HGET', KEYS[1], '') ~= ARGV[1] then return 0 end
+return redis.call('HDEL', KEYS[1], unpack(ARGV, 2))
 `
 
 /**
@@ -128,6 +135,19 @@ export function createTableStore(client: RedisClient): TableStore {
         }
         return rows
       })
+    },
+
+    async removeRows(address, token, rows) {
+      const buckets = [...Map.groupBy(rows, ({ bucket }) => bucket)]
+      let removed = 0
+      for (let first = 0; first < buckets.length; first += limits.bucketsPerTrip) {
+        const trip = buckets.slice(first, first + limits.bucketsPerTrip).map(([bucket, some]) => {
+          const rowKeys = some.map(({ rowKey }) => rowKey)
+          return client.eval(removeRowsScript, 1, bucketKey(address, bucket), token, ...rowKeys)
+        })
+        for (const count of (await together(trip)) as number[]) removed += count
+      }
+      return removed
     },
 
     async exists(address) {

@@ -8,7 +8,7 @@ import { isThere } from './verify.ts'
 
 export interface ActivationServices {
   readonly store: TableStore
-  readonly catalog: GenerationCatalog
+  readonly catalog: Pick<GenerationCatalog, 'read' | 'change'>
   readonly now: () => Date
 }
 

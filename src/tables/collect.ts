@@ -10,7 +10,7 @@ import { forgetShards } from './shards/shard-state.ts'
 export interface CollectServices {
   readonly store: TableStore
   readonly leases: LeaseStore
-  readonly catalog: GenerationCatalog
+  readonly catalog: Pick<GenerationCatalog, 'read' | 'change'>
   readonly newToken: () => string
   readonly now: () => Date
 }

@@ -3,6 +3,7 @@ import { limits } from '../domain/limits.ts'
 import { bucketCount } from '../domain/row-key.ts'
 import type { PackedGeneration } from '../domain/tenant-state.ts'
 import type { HeldLease } from './hold-lease.ts'
+import { leaveOutErased, verifyWritten } from './leave-out-erased.ts'
 import { createPace } from './pace.ts'
 import type { PackedRows } from './pack-rows.ts'
 import type { Partitions } from './partitions.ts'
@@ -10,7 +11,7 @@ import type { BucketRow, GenerationAddress, PackedRow, PublishTarget, TableStore
 import { estimateMemory, memoryOfTables, preflight } from './preflight.ts'
 import { beginPublication, type Publication } from './publication.ts'
 import type { PublishRequest, PublishServices } from './publish-request.ts'
-import { verifyLoaded } from './verify.ts'
+import type { RowFigures } from './without-rows.ts'
 
 /** A generation on its way to a decision. */
 export interface Candidate {
@@ -19,16 +20,22 @@ export interface Candidate {
   /** Null: it was loaded, and refused, by an earlier publish. */
   readonly publication: Publication | null
   readonly warnings: readonly string[]
+  /**
+   * Takes rows of players who were erased meanwhile out of it, which changes its figures; null: nobody was. Null itself
+   * where whoever erases takes them out, as of all that the catalog knows.
+   */
+  readonly leaveOutErased: ((entry: PackedGeneration) => Promise<RowFigures | null>) | null
 }
 
 /** Writes and verifies everything; a failure takes away what was written. */
 export async function loadGeneration(
   services: PublishServices,
   { target, files, by, onProgress }: PublishRequest,
-  { partitions, longRows, statistics }: PackedRows,
+  packed: PackedRows,
   lease: HeldLease,
 ): Promise<Candidate & { readonly publication: Publication }> {
   const { store, catalog, now } = services
+  const { partitions, longRows, statistics } = packed
   const { rows, bytes } = partitions
   const address = await freeAddress(services, target)
   const buckets = bucketCount(rows)
@@ -74,11 +81,17 @@ export async function loadGeneration(
     const sample = await writeAll(store, publication, partitions, (done) =>
       onProgress({ phase: 'writing', done, total: buckets }),
     )
-    await verifyLoaded(store, address, publication.manifest, sample, (done, total) =>
+    await verifyWritten(store, publication, packed, sample, (done, total) =>
       onProgress({ phase: 'verifying', done, total }),
     )
     await publication.beat({ state: 'loaded' })
-    return { address, entry: publication.manifest, publication, warnings: need.warnings }
+    return {
+      address,
+      entry: publication.manifest,
+      publication,
+      warnings: need.warnings,
+      leaveOutErased: (entry) => leaveOutErased(store, packed, address, entry),
+    }
   } catch (error) {
     await publication.abandon(error as Error)
     throw error

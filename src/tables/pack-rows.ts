@@ -5,6 +5,7 @@ import type { StatisticsSums } from './merge-statistics.ts'
 import { createPartitions, type Duplicate, type Partitions } from './partitions.ts'
 import type { PublishTarget, RowSource } from './ports.ts'
 import { compileRowPacker, type RowProblem } from './row-packer.ts'
+import type { SuppressedRows } from './suppressed-rows.ts'
 
 /** A row that can't be published: where it stands, what is wrong, what would fit. */
 export interface BadRow extends RowProblem {
@@ -22,18 +23,22 @@ export interface PackedRows {
   readonly badRowsShown: readonly BadRow[]
   /** Row keys or records too long for Redis' compact hashes; each makes its bucket more than twice as large. */
   readonly longRows: number
+  readonly suppressed: SuppressedRows
   readonly statistics: TableStatistics
   /** What statistics of several shards are made of. */
   readonly sums: StatisticsSums
 }
 
 /** What is told of rows that were packed, wherever they are by now. */
-export type RowCounts = Omit<PackedRows, 'partitions' | 'statistics' | 'sums'>
+export interface RowCounts extends Omit<PackedRows, 'partitions' | 'statistics' | 'sums' | 'suppressed'> {
+  readonly suppressed: Pick<SuppressedRows, 'count'>
+}
 
 export interface PackOptions {
   readonly badRowsMax: number
   /** One shard of several may be without rows. */
   readonly mayBeEmpty?: boolean
+  readonly suppressed: SuppressedRows
   readonly onProgress: (rowsRead: number) => void
 }
 
@@ -56,9 +61,9 @@ async function packInto(
   partitions: Partitions,
   source: RowSource,
   target: PublishTarget,
-  { badRowsMax, mayBeEmpty = false, onProgress }: PackOptions,
+  { badRowsMax, suppressed, mayBeEmpty = false, onProgress }: PackOptions,
 ): Promise<PackedRows> {
-  const packer = compileRowPacker(source.columns, target)
+  const packer = compileRowPacker(source.columns, target, suppressed.isSuppressed)
   const places = createPlaces()
   const bad = createBadRows()
   let [rowsRead, longRows] = [0, 0]
@@ -67,8 +72,9 @@ async function packInto(
     places.add(rowsRead, batch.file, batch.firstRow)
     for (let row = 0; row < batch.rowCount; row++) {
       const problem = packer.pack(row)
+      if (problem === 'suppressed') suppressed.add(1)
       // The rest is still read: people mend a file once, not row by row.
-      if (problem !== null) bad.add({ file: batch.file, row: batch.firstRow + row, ...problem })
+      else if (problem !== null) bad.add({ file: batch.file, row: batch.firstRow + row, ...problem })
       else {
         if (isLong(packer.keyBytes) || isLong(packer.record.bytesWritten)) longRows++
         partitions.add(rowsRead + row, packer.key, packer.keyBytes, packer.record)
@@ -90,6 +96,7 @@ async function packInto(
     badRows,
     badRowsShown,
     longRows,
+    suppressed,
     statistics: packer.statistics(),
     sums: packer.sums(),
   }

@@ -60,6 +60,8 @@ export interface Partitions {
   relieve(): Promise<void>
   /** After the last row: leaves out all but the first of the rows with one row key, and tells of them in their order. */
   removeDuplicates(): Promise<readonly Duplicate[]>
+  /** Leaves out further rows, told by their keys' UTF-8 in `data` from `start` to `end`; answers their row keys. */
+  removeRows(isOut: (data: Uint8Array, start: number, end: number) => boolean): Promise<readonly string[]>
   /** Of the rows that are left. */
   readonly rows: number
   /** Row keys and records. */
@@ -194,6 +196,25 @@ export function createPartitions(
         unload(partition, chunks)
       }
       return duplicates.sort((a, b) => a.ordinal - b.ordinal)
+    },
+
+    async removeRows(isOut) {
+      const rowKeys: string[] = []
+      for (const partition of partitions) {
+        const chunks = await load(partition)
+        for (const [index, { used }] of chunks.entries()) {
+          for (let start = 0; start < used; ) {
+            const { chunk, at, keyEnd, end } = entryAt(chunks, index * chunkBytes + start)
+            start = (end + 3) & ~3
+            if (removed.has(ordinalOf(chunk, at)) || !isOut(chunk.bytes, at + headerBytes, keyEnd)) continue
+            removed.add(ordinalOf(chunk, at))
+            content.remove(chunk.bytes, at + headerBytes, end)
+            rowKeys.push(chunk.bytes.toString('utf8', at + headerBytes, keyEnd))
+          }
+        }
+        unload(partition, chunks)
+      }
+      return rowKeys
     },
 
     get rows() {

@@ -160,6 +160,12 @@ export interface TableStore {
     token: string,
     numbers: readonly number[],
   ): Promise<readonly (readonly PackedRow[] | null)[]>
+  /** Takes rows away where their bucket has the token; answers how many of them were there. */
+  removeRows(
+    address: GenerationAddress,
+    token: string,
+    rows: readonly { readonly bucket: number; readonly rowKey: string }[],
+  ): Promise<number>
   /** Takes so many away in one trip, those that aren't there included. */
   removeBuckets(address: GenerationAddress, first: number, count: number): Promise<void>
   /** Whether any generation was ever written there, and not removed. */
@@ -220,6 +226,35 @@ export interface PublishTarget {
   readonly gates: Gates
 }
 
+/** Whose rows publishes of a tenant leave out: players who were erased, and are named nowhere. */
+export interface Suppressions {
+  /** Random, the tenant's own: nobody's hash is the same with two tenants. */
+  readonly salt: string
+  /** `MODEL:HASH`, or `:HASH` for all models, with hashes by `suppressionHash`. */
+  readonly entries: ReadonlySet<string>
+}
+
+export interface SuppressionStore {
+  /** Null while nobody was ever erased. Throws OperationError where there are more than `limits.suppressionsMax`. */
+  read(tenantId: string): Promise<Suppressions | null>
+  /** The tenant's salt; where it has none, `fresh` is it from then on. */
+  saltOf(tenantId: string, fresh: string): Promise<string>
+  /**
+   * Entries that stand there stay as they are; answers how many are new. Throws OperationError where there would be too
+   * many: then none is written.
+   */
+  add(tenantId: string, entries: readonly string[], note: SuppressionNote): Promise<number>
+  /** Answers how many of them were there. */
+  remove(tenantId: string, entries: readonly string[]): Promise<number>
+}
+
+/** Kept with an entry, for people. */
+export interface SuppressionNote {
+  /** RFC 3339. */
+  readonly at: string
+  readonly by: string
+}
+
 /** A tenant as the catalog has it. */
 export interface LiveTables {
   readonly document: TenantDocument
@@ -238,6 +273,8 @@ export interface GenerationCatalog {
   nextGeneration(tenantId: string, modelId: string): Promise<number>
   /** Throws OperationError where there is no such tenant. */
   read(tenantId: string): Promise<LiveTables>
+  /** Whom publishes leave out; null: nobody. */
+  suppressions(tenantId: string): Promise<Suppressions | null>
   /**
    * One change of the generations, planned anew each time somebody else's came between; null: there is nothing to change.
    * Answers the catalog revision. What `plan` throws ends it.

@@ -13,7 +13,9 @@ export interface Publication {
   /** As it was last written. */
   readonly manifest: Manifest
   /** Says that the publisher lives, and what has changed. Throws OperationError where the generation is no longer its own. */
-  beat(change?: Partial<Pick<Manifest, 'state' | 'memoryBytes'>>): Promise<void>
+  beat(
+    change?: Partial<Pick<Manifest, 'state' | 'memoryBytes' | 'rows' | 'bytes' | 'contentHash'>>,
+  ): Promise<void>
   /** It won't become active, for this reason: takes away what was written. Never fails. */
   abandon(reason: Error): Promise<void>
 }

@@ -20,6 +20,8 @@ export interface PublishReport {
   readonly badRows: number
   readonly badRowsShown: readonly BadRow[]
   readonly longRows: number
+  /** Rows of erased players, which were left out. */
+  readonly suppressedRows: number
   /** Where it was refused: the gates that it failed. */
   readonly failedGates: readonly GateFinding[]
   /** Where it was refused: a generation with the same content was rolled back from. */
@@ -31,7 +33,7 @@ export interface PublishReport {
 export function reportOf(
   generation: number,
   { rows, bytes, memoryBytes, buckets, contentHash }: PackedGeneration,
-  { badRows, badRowsShown, longRows }: RowCounts,
+  { badRows, badRowsShown, longRows, suppressed }: RowCounts,
 ): Omit<PublishReport, 'outcome' | 'catalogRevision'> {
   return {
     generation,
@@ -43,6 +45,7 @@ export function reportOf(
     badRows,
     badRowsShown,
     longRows,
+    suppressedRows: suppressed.count,
     failedGates: [],
     quarantined: false,
     warnings: [],

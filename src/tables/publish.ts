@@ -7,6 +7,7 @@ import type { PublishRequest, PublishServices } from './publish-request.ts'
 import { settleGeneration } from './settle-generation.ts'
 import { busyVersion } from './shards/busy-version.ts'
 import { hasContent, standingGeneration } from './standing-content.ts'
+import { readSuppressedRows } from './suppressed-rows.ts'
 import { targetModel } from './target-model.ts'
 
 /**
@@ -26,6 +27,7 @@ export async function publish(services: PublishServices, request: PublishRequest
   try {
     const packed = await packRows(source, target, {
       badRowsMax: request.badRowsMax,
+      suppressed: await readSuppressedRows(services.catalog, target),
       onProgress: (done) => onProgress({ phase: 'reading', done, total: source.rowsExpected }),
     })
     // What it holds is needed no more, and writing needs memory of its own.

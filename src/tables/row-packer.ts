@@ -10,6 +10,7 @@ import type { TableStatistics } from '../domain/table-statistics.ts'
 import { createColumnStatistics } from './column-statistics.ts'
 import type { StatisticsSums } from './merge-statistics.ts'
 import type { PublishTarget, RowBatch, SourceColumn, SourceValue } from './ports.ts'
+import type { IsSuppressed } from './suppressions.ts'
 
 /** What keeps a row out of a table: the field at fault, what is wrong, what would fit. */
 export interface RowProblem {
@@ -26,8 +27,8 @@ export interface RowPacker {
   readonly record: BitWriter
   /** From now on rows are of this batch. */
   begin(batch: RowBatch): void
-  /** Packs a row of the batch, from 0. Null: `key` and `record` hold it. */
-  pack(row: number): RowProblem | null
+  /** Packs a row of the batch, from 0. Null: `key` and `record` hold it. `suppressed`: nobody looked at its fields. */
+  pack(row: number): RowProblem | 'suppressed' | null
   /** Of all rows that were packed. */
   statistics(): TableStatistics
   /** What statistics of several shards are made of. */
@@ -38,6 +39,7 @@ export interface RowPacker {
 export function compileRowPacker(
   columns: readonly string[],
   { key, record: schema, codec, modelId }: PublishTarget,
+  isSuppressed: IsSuppressed | null,
 ): RowPacker {
   checkColumns(columns, key, fieldsOf(schema), modelId)
   const keyColumns = key.map((part) => ({ part, index: columns.indexOf(part.column) }))
@@ -99,6 +101,7 @@ export function compileRowPacker(
     pack(row) {
       const problem = packKey(row)
       if (problem !== null) return problem
+      if (isSuppressed?.(keyText, 0, keyBytes)) return 'suppressed'
       for (let field = 0; field < fields.length; field++) {
         const { index, read } = fields[field]!
         const value = source[index]!.at(row)

@@ -19,8 +19,9 @@ export async function settleGeneration(
   packed: RowCounts,
   candidate: Candidate,
 ): Promise<PublishReport> {
-  const { address, entry, publication } = candidate
+  const { address, publication } = candidate
   const { tenantId } = target
+  let { entry } = candidate
   let failed: readonly GateFinding[] = []
   let quarantined = false
   /** A change was given to the catalog, whose answer isn't there. */
@@ -34,8 +35,16 @@ export async function settleGeneration(
       const latest = targetModel(live, target)
       // After the catalog was read: whoever takes the generation away changes the catalog first.
       await publication?.beat()
+      // And whoever erases a player suppresses him before it changes the catalog.
+      entry = { ...entry, ...(await candidate.leaveOutErased?.(entry)) }
       quarantined = isQuarantined(latest, entry)
-      const change = settled(live, target, candidate, quarantined ? null : failed, now().toISOString())
+      const change = settled(
+        live,
+        target,
+        { ...candidate, entry },
+        quarantined ? null : failed,
+        now().toISOString(),
+      )
       isOpen = change !== null
       return change
     })

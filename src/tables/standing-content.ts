@@ -30,7 +30,13 @@ export async function standingGeneration(
     if (entry.version !== versionId || entry.state !== 'loaded') continue
     const generation = Number(number)
     if (!(await hasContent(store, target, { generation, entry }, contentHash))) continue
-    return { address: { tenantId, modelId, generation }, entry, publication: null, warnings: [] }
+    return {
+      address: { tenantId, modelId, generation },
+      entry,
+      publication: null,
+      warnings: [],
+      leaveOutErased: null,
+    }
   }
   return null
 }

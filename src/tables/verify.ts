@@ -52,12 +52,13 @@ export interface TableCheck {
   readonly isSound: boolean
 }
 
-/** `tables verify`: reads every row again, and compares with what the catalog says. */
+/** Reads every row again, and compares with what the catalog says, as `tables verify` does. */
 export async function rereadTable(
   store: TableStore,
   address: GenerationAddress,
   table: VerifiedTable,
   onBuckets: OnBuckets,
+  onRow: (row: PackedRow, bucket: number) => void = () => undefined,
 ): Promise<TableCheck> {
   const content = createContentHash()
   let [damagedBuckets, misplacedRows] = [0, 0]
@@ -69,6 +70,7 @@ export async function rereadTable(
         if (bucketOf(rowKey, table.buckets) !== numbers[index]) misplacedRows++
         const row = Buffer.concat([Buffer.from(rowKey), packed])
         content.add(row, 0, row.length)
+        onRow({ rowKey, packed }, numbers[index]!)
       }
     }
     onBuckets(first + count, table.buckets)

@@ -256,6 +256,54 @@ for (const engine of engines) {
       })
     })
 
+    describe('rows that are taken away', () => {
+      test('go from their buckets, and nothing else does', async () => {
+        const address = newAddress()
+        await store.writeBuckets(address, token, [
+          bucketOf(0, ['a', 1], ['プレイヤー', 2], ['a\0b', 3]),
+          bucketOf(1, ['a', 4]),
+          bucketOf(2, ['only', 5]),
+        ])
+        const asked = [
+          { bucket: 0, rowKey: 'プレイヤー' },
+          { bucket: 0, rowKey: 'a\0b' },
+          { bucket: 0, rowKey: 'unknown' },
+          { bucket: 2, rowKey: 'only' },
+          { bucket: 9, rowKey: 'a' },
+        ]
+        expect(await store.removeRows(address, token, asked)).toBe(3)
+        expect(await store.rowCounts(address, token, 0, 4)).toEqual([1, 1, 0, -1])
+        expect(await client.hkeys(keyOf(address, 0))).toEqual(['', 'a'])
+        expect(await store.removeRows(address, token, asked)).toBe(0)
+        expect(await store.removeRows(address, token, [])).toBe(0)
+        // No bucket comes to be by it.
+        expect(await keysAt(address)).toHaveLength(3)
+      })
+
+      test('stay where the bucket is another’s, or has lost its token', async () => {
+        const address = newAddress()
+        await store.writeBuckets(address, 'another-token', [bucketOf(0, ['a', 1])])
+        await client.hset(keyOf(address, 1), 'a', 'x')
+        const asked = [0, 1].map((bucket) => ({ bucket, rowKey: 'a' }))
+        expect(await store.removeRows(address, token, asked)).toBe(0)
+        expect(await client.hexists(keyOf(address, 0), 'a')).toBe(1)
+        expect(await client.hexists(keyOf(address, 1), 'a')).toBe(1)
+      })
+
+      test('may be so many that they take several trips', async () => {
+        const address = newAddress()
+        const numbers = Array.from({ length: limits.bucketsPerTrip * 2 + 3 }, (_, number) => number)
+        await store.writeBuckets(
+          address,
+          token,
+          numbers.map((number) => bucketOf(number, ['a', 1], ['b', 2])),
+        )
+        const asked = numbers.flatMap((bucket) => ['a', 'b'].map((rowKey) => ({ bucket, rowKey })))
+        expect(await store.removeRows(address, token, asked)).toBe(numbers.length * 2)
+        expect(await store.rowCounts(address, token, 0, numbers.length)).toEqual(numbers.map(() => 0))
+      })
+    })
+
     describe('what the server tells', () => {
       test('of its memory and replicas, or null where it tells nothing', async () => {
         const memory = await store.serverMemory()

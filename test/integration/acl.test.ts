@@ -133,6 +133,38 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     expect(await gameOf(other)).toBe('200 itemcf split 9')
   })
 
+  test('an administrator erases a player, and the publisher leaves him out and can not change that', async () => {
+    const erase = (url: string, ...args: string[]) =>
+      runCli(['erase', '--tenant', studio, '--unit', 'player-9', ...args], {
+        env: { RECGATE_REDIS_URL: url },
+      })
+    const rows = () =>
+      rowsOf(
+        ['sub', 'game'],
+        [
+          ['player-1', 12],
+          ['player-9', 13],
+        ],
+      )
+    await publishRows(publisher, [studio, 'games', 'itemcf'], rows())
+    const refused = await erase(urlAs('publisher', redis.url))
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^[^\n]*NOPERM[^\n]*\n$/) })
+    expect((await erase(urlAs('administrator', redis.url))).stdout).toMatch(
+      /\n1 row removed from 1 of \d generations; later publishes leave this player out\n$/,
+    )
+    const report = await publishRows(publisher, [studio, 'games', 'itemcf'], rows())
+    expect(report).toMatchObject({ outcome: 'unchanged', suppressedRows: 1 })
+    const own = 'rg:{rg-catalog}:suppressed:studio-a'
+    expect(await allowed(urlAs('publisher', redis.url), writes(own))).toEqual([])
+    expect(
+      await allowed(urlAs('gateway', redis.url), [['HGETALL', own], ['HSCAN', own, '0'], ...writes(own)]),
+    ).toEqual([])
+    expect(await erase(urlAs('administrator', redis.url), '--lift')).toMatchObject({
+      exitCode: 0,
+      stderr: '',
+    })
+  })
+
   test('a gateway that may only read collects nothing, and serves on', async () => {
     const settings = testSettings(urlAs('gateway', redis.url), { RECGATE_COLLECT_EVERY_MS: '10' })
     const collecting = await startGateway(settings)

@@ -97,6 +97,42 @@ test('every row stands once, in its bucket; later ones with its key are told wit
   )
 })
 
+test('rows that are taken out later are as if they had never been there', async () => {
+  await fc.assert(
+    fc.asyncProperty(rows, shape, fc.integer({ min: 1, max: 9 }), async (added, how, nth) => {
+      const isOut = (data: Uint8Array, start: number, end: number) => (data[start]! + end - start) % nth === 0
+      const isRowOut = ({ rowKey }: Row) => {
+        const key = Buffer.from(rowKey)
+        return isOut(key, 0, key.length)
+      }
+      const [all, fewer] = [createPartitions(how.rowsExpected, how.bytesInMemoryMax), createPartitions(0)]
+      try {
+        await add(all, added)
+        await all.removeDuplicates()
+        const expected = [...firstOfEach(added).keys()].filter((rowKey) =>
+          isRowOut({ rowKey, record: new Uint8Array() }),
+        )
+        expect([...(await all.removeRows(isOut))].sort()).toEqual(expected.sort())
+        expect(await all.removeRows(isOut)).toEqual([])
+        await add(
+          fewer,
+          added.filter((each) => !isRowOut(each)),
+        )
+        await fewer.removeDuplicates()
+        const figures = ({ rows: count, bytes, contentHash }: Partitions) => [count, bytes, contentHash()]
+        expect(figures(all)).toEqual(figures(fewer))
+        const sorted = async (partitions: Partitions) =>
+          (await bucketsOf(partitions, 20)).map((bucket) => bucket.sort())
+        expect(await sorted(all)).toEqual(await sorted(fewer))
+      } finally {
+        await all.close()
+        await fewer.close()
+      }
+    }),
+    { numRuns: 40 },
+  )
+})
+
 test('the content hash knows rows, not their order, and sees every difference', async () => {
   const hashOf = async (added: readonly Row[], expected: number) => {
     const partitions = createPartitions(expected)

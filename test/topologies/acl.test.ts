@@ -86,6 +86,17 @@ describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
           exitCode: 0,
         })
         await until('the change is served', () => everyAnswerIs('200 popular split 8'))
+        const erased = await run('administrator', 'erase', '--tenant', studio, '--unit', 'player-7')
+        expect(erased).toMatchObject({ exitCode: 0, stderr: '' })
+        expect(erased.stdout).toMatch(/\n2 rows removed from 2 of 2 generations; later publishes leave/)
+        expect((await publish('publisher', studio, 'popular', 8)).stderr).toBe(
+          '1 row of erased players left out\n',
+        )
+        expect(
+          await run('administrator', 'tables', 'verify', '--tenant', studio, '--model', 'games'),
+        ).toMatchObject({
+          exitCode: 0,
+        })
       } finally {
         await running.gateway.stop()
       }

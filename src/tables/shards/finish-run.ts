@@ -11,8 +11,10 @@ import { type PublishReport, reportOf } from '../publish-report.ts'
 import type { PublishRequest, PublishServices } from '../publish-request.ts'
 import { settleGeneration } from '../settle-generation.ts'
 import { hasContent, standingGeneration } from '../standing-content.ts'
+import { readSuppressedRows, type SuppressedRows } from '../suppressed-rows.ts'
 import { targetModel } from '../target-model.ts'
 import { rereadTable, type TableCheck, tripsOf } from '../verify.ts'
+import { createErasedRows } from './erased-rows.ts'
 import { endWithoutTrace, findRun, type LiveRun } from './find-run.ts'
 import { checkExpectedRows } from './load-shard.ts'
 import { type MergedReports, mergeReports } from './merge-reports.ts'
@@ -103,6 +105,9 @@ async function decide(
   const { store, catalog } = services
   const { target } = request
   const { address } = run
+  const suppressed = await readSuppressedRows(catalog, target)
+  suppressed.add(merged.suppressedRows)
+  const counts = { ...merged.counts, suppressed }
   let candidate: Candidate
   try {
     if (merged.rows === 0) throw new OperationError('no shard has a row to publish; nothing was activated')
@@ -113,16 +118,16 @@ async function decide(
     const active = activeGeneration(model, target.versionId)
     if (active !== null && (await hasContent(store, target, active, merged.contentHash))) {
       const catalogRevision = await catalog.change(target.tenantId, () => null)
-      const described = reportOf(active.generation, active.entry, merged.counts)
+      const described = reportOf(active.generation, active.entry, counts)
       return { is: 'settled', report: { ...described, outcome: 'unchanged', catalogRevision } }
     }
     const standing = await standingGeneration(store, target, model, merged.contentHash)
-    candidate = standing ?? (await verified(services, request, run, publication, merged))
+    candidate = standing ?? (await verified(services, request, run, publication, merged, suppressed))
   } catch (error) {
     await publication.abandon(error as Error)
     throw error
   }
-  return { is: 'settled', report: await settleGeneration(services, request, merged.counts, candidate) }
+  return { is: 'settled', report: await settleGeneration(services, request, counts, candidate) }
 }
 
 /**
@@ -135,6 +140,7 @@ async function verified(
   { address, manifest }: LiveRun,
   publication: RunPublication,
   merged: MergedReports,
+  suppressed: SuppressedRows,
 ): Promise<Candidate> {
   const { buckets, token } = manifest
   const { sealedToken, expectedRows } = manifest.run!
@@ -142,12 +148,17 @@ async function verified(
   checkExpectedRows(rows, buckets, expectedRows)
   await sealAll(store, publication, { from: token, to: sealedToken })
   const table = { buckets, token: sealedToken, rows, contentHash }
-  const check = await rereadTable(store, address, table, (done, total) =>
-    onProgress({ phase: 'verifying', done, total }),
+  const erased = createErasedRows(store, address, suppressed)
+  const check = await rereadTable(
+    store,
+    address,
+    table,
+    (done, total) => onProgress({ phase: 'verifying', done, total }),
+    erased.look,
   )
   if (!check.isSound) throw damaged(check, rows)
   const measured = await measuredMemory(store, address, buckets)
-  const entry: PackedGeneration = {
+  const reported: PackedGeneration = {
     version: target.versionId,
     token: sealedToken,
     contentHash,
@@ -160,8 +171,15 @@ async function verified(
     source,
     statistics,
   }
+  const entry = { ...reported, ...(await erased.takeOut(reported)) }
   await publication.beat({ state: 'loaded', memoryBytes: entry.memoryBytes })
-  return { address, entry, publication, warnings: expectationWarnings(rows, buckets, expectedRows) }
+  return {
+    address,
+    entry,
+    publication,
+    warnings: expectationWarnings(rows, buckets, expectedRows),
+    leaveOutErased: erased.takeOutLater,
+  }
 }
 
 async function sealAll(

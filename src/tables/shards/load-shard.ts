@@ -154,7 +154,7 @@ export function checkExpectedRows(rows: number, buckets: number, expectedRows: n
 }
 
 function reportOf({ target, files }: PublishRequest, packed: PackedRows): ShardReport {
-  const { partitions, sums, rowsRead, badRows, badRowsShown, longRows } = packed
+  const { partitions, sums, rowsRead, badRows, badRowsShown, longRows, suppressed } = packed
   return {
     rows: partitions.rows,
     bytes: partitions.bytes,
@@ -165,6 +165,7 @@ function reportOf({ target, files }: PublishRequest, packed: PackedRows): ShardR
     badRows,
     badRowsShown: [...badRowsShown],
     longRows,
+    suppressedRows: suppressed.count,
     source: [...files],
   }
 }

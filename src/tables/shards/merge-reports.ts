@@ -13,7 +13,9 @@ export interface MergedReports {
   readonly recordRevision: number
   readonly statistics: TableStatistics
   readonly source: string[]
-  readonly counts: RowCounts
+  readonly counts: Omit<RowCounts, 'suppressed'>
+  /** Of erased players, which shards left out. */
+  readonly suppressedRows: number
 }
 
 export function mergeReports(reports: readonly ShardReport[]): MergedReports {
@@ -35,5 +37,6 @@ export function mergeReports(reports: readonly ShardReport[]): MergedReports {
       badRowsShown: reports.flatMap(({ badRowsShown }) => badRowsShown).slice(0, limits.badRowsShownMax),
       longRows: sum(({ longRows }) => longRows),
     },
+    suppressedRows: sum(({ suppressedRows }) => suppressedRows),
   }
 }

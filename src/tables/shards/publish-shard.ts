@@ -5,6 +5,7 @@ import type { RunEnd } from '../manifest.ts'
 import { type PackedRows, packRows, type RowCounts } from '../pack-rows.ts'
 import type { PublishReport } from '../publish-report.ts'
 import type { PublishRequest, PublishServices } from '../publish-request.ts'
+import { readSuppressedRows } from '../suppressed-rows.ts'
 import { beginRun } from './begin-run.ts'
 import { findRun, type LiveRun } from './find-run.ts'
 import { finishRun } from './finish-run.ts'
@@ -51,6 +52,7 @@ export async function publishShard(
   }
   const packed = await packRows(source, target, {
     badRowsMax: request.badRowsMax,
+    suppressed: await readSuppressedRows(services.catalog, target),
     mayBeEmpty: true,
     onProgress: (done) => onProgress({ phase: 'reading', done, total: source.rowsExpected }),
   })
@@ -79,19 +81,19 @@ async function finish(
   if (finished.is === 'settled')
     return { ...finished.report, warnings: [...warnings, ...finished.report.warnings], isLast: true }
   if (finished.is === 'over') return { ...finished.end, isOver: true }
-  const { rows, rowsRead, badRows, badRowsShown, longRows } = own?.report ?? nothing
+  const { rows, rowsRead, badRows, badRowsShown, longRows, suppressedRows } = own?.report ?? nothing
   return {
     outcome: 'loaded',
     generation: run.address.generation,
     missing: finished.missing,
     isRepeated,
     rows,
-    counts: { rowsRead, badRows, badRowsShown, longRows },
+    counts: { rowsRead, badRows, badRowsShown, longRows, suppressed: { count: suppressedRows } },
     warnings,
   }
 }
 
-const nothing = { rows: 0, rowsRead: 0, badRows: 0, badRowsShown: [], longRows: 0 }
+const nothing = { rows: 0, rowsRead: 0, badRows: 0, badRowsShown: [], longRows: 0, suppressedRows: 0 }
 
 type Joined =
   | { readonly is: 'live'; readonly run: LiveRun; readonly warnings: readonly string[] }

@@ -17,6 +17,8 @@ const shardReport = z.strictObject({
     z.strictObject({ file: z.string(), row: z.int(), field: z.string(), problem: z.string() }),
   ),
   longRows: z.int(),
+  /** Of erased players, which were left out. */
+  suppressedRows: z.int(),
   source: z.array(z.string()),
 })
 
