@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
@@ -7,6 +8,8 @@ import { eraseUnit, expectSound, keysWithUnit } from '../support/erasure.ts'
 import { testRedis } from '../support/redis.ts'
 import { testClient } from '../support/redis-clients.ts'
 import { applyDocument, publishRows, rowsOf, testTools } from '../support/studio.ts'
+
+const eraser = fileURLToPath(new URL('eraser.ts', import.meta.url))
 
 /** An erasure that dies after any of its commands is finished by the next one, and every figure is right. */
 
@@ -62,14 +65,14 @@ async function newTenant(): Promise<string> {
 test('killed after any of its commands, it is finished by the next, also where publishes come between', {
   timeout: 120_000,
 }, async () => {
-  const whole = await startDying(redis.url, 'eraser.ts', [await newTenant(), erased], 0, () => undefined)
+  const whole = await startDying(redis.url, eraser, [await newTenant(), erased], 0, () => undefined)
   expect(await whole.ended).toEqual({ code: 0, signal: null, said: '5' })
   await whole.proxy.close()
   const { length } = whole.proxy.names
   const left: number[] = []
   for (let at = 1; at <= length; at++) {
     const tenant = await newTenant()
-    const { proxy, ended } = await startDying(redis.url, 'eraser.ts', [tenant, erased], at, (child) =>
+    const { proxy, ended } = await startDying(redis.url, eraser, [tenant, erased], at, (child) =>
       child.kill('SIGKILL'),
     )
     await ended

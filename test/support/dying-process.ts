@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type CommandProxy, startCommandProxy } from './command-proxy.ts'
 
 /** A process that talks to Redis through a proxy, so that something can befall it after any of its commands. */
@@ -16,7 +15,7 @@ export interface DyingProcess {
 }
 
 /**
- * `node SCRIPT PROXY_URL ARGUMENTS…`; the script stands in test/faults.
+ * `node SCRIPT PROXY_URL ARGUMENTS…`
  *
  * @param at after which of its commands `what` is done, from 1; 0: never
  */
@@ -32,8 +31,7 @@ export async function startDying(
     if (count === at) what(running.child!)
     return count === at
   })
-  const file = fileURLToPath(new URL(`../faults/${script}`, import.meta.url))
-  const child = spawn(process.execPath, [file, proxy.url, ...args], {
+  const child = spawn(process.execPath, [script, proxy.url, ...args], {
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: compileCache },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
