@@ -25,6 +25,7 @@ import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
 import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { registerKeyMetrics } from './metrics/key-metrics.ts'
+import { registerNearCacheMetrics } from './metrics/near-cache-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
 import { createCatalogStore } from './redis/catalog-store.ts'
@@ -41,6 +42,7 @@ import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { createTableStore } from './redis/table-store.ts'
+import { createNearCache } from './serving/near-cache.ts'
 import { createRecommend } from './serving/recommend.ts'
 import { readKeyAuthorities } from './settings/load.ts'
 import { resolveRedis } from './settings/redis-endpoint.ts'
@@ -104,6 +106,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
     resolveSecret: options.resolveSecret,
     keySetFor: keySets.keySetFor,
   })
+  const nearCache = createNearCache(settings.nearCacheBytes)
   const snapshots = watchSnapshots({
     store,
     announcements: createCatalogAnnouncements({
@@ -118,7 +121,10 @@ export function composeGateway(options: GatewayOptions): Gateway {
       const { level, fields, message } = describeEvent(event)
       log[level](fields, message)
     },
-    onSwap: keySets.follow,
+    onSwap(snapshot) {
+      keySets.follow(snapshot)
+      nearCache.follow(snapshot)
+    },
   })
   // The announcements' connection may have been back before this one.
   catalogClient.on('ready', () => snapshots.refresh())
@@ -127,6 +133,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   registerCatalogMetrics(registry, snapshots)
   registerStateMetrics(registry, () => state?.writes() ?? { done: 0, failed: 0 })
   registerKeyMetrics(registry, keySets)
+  registerNearCacheMetrics(registry, nearCache)
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
   let engine = 'not connected'
   readsClient.on('ready', async () => {
@@ -149,6 +156,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
           verifier: createTokenVerifier(),
           snapshots,
           reader: createRecordReader(readsClient),
+          nearCache,
         }),
         metrics,
         isDraining: () => isDraining,

@@ -55,7 +55,8 @@ export function planDocument(
     retiredModels.add(modelId)
     models[modelId] = { ...state, generations: retireGenerations(state.generations, () => true) }
   }
-  return { what, faults, state: { models, retiredModels: [...retiredModels] } }
+  const erasures = live?.state.erasures ?? 0
+  return { what, faults, state: { models, retiredModels: [...retiredModels], erasures } }
 }
 
 function describeChange(

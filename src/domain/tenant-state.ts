@@ -63,6 +63,8 @@ export const tenantState = z.strictObject({
   models: z.record(z.string(), modelState),
   /** Models that once were and are gone: their ids are never used again. */
   retiredModels: z.array(z.string()),
+  /** Raised by every erasure of a row: copies that were kept before it are void. */
+  erasures: z.int().min(0).default(0),
 })
 
 export type PackedGeneration = z.infer<typeof packedGeneration>
@@ -77,6 +79,7 @@ export interface ModelState {
 export interface TenantState {
   readonly models: Readonly<Record<string, ModelState>>
   readonly retiredModels: readonly string[]
+  readonly erasures: number
 }
 
 /** The generation that a version serves from, or null where none was ever activated. */
@@ -88,4 +91,16 @@ export function activeGeneration(
     if (entry.version === versionId && entry.state === 'active')
       return { generation: Number(generation), entry }
   return null
+}
+
+/** Of those that a version served from before, the one that was active last; none that was rolled back from. */
+export function newestPrevious(
+  generations: Readonly<Record<string, GenerationState>>,
+  versionId: string,
+): { readonly generation: number; readonly entry: GenerationState } | null {
+  const previous = Object.entries(generations)
+    .map(([number, entry]) => ({ generation: Number(number), entry }))
+    .filter(({ entry }) => entry.version === versionId && entry.state === 'previous')
+  const leftAt = (entry: GenerationState) => Date.parse(entry.lastActiveAt ?? entry.publishedAt)
+  return previous.sort((a, b) => leftAt(b.entry) - leftAt(a.entry) || b.generation - a.generation)[0] ?? null
 }

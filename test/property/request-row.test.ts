@@ -160,6 +160,7 @@ describe('findModel', () => {
   const tenant: CompiledTenant = {
     id: 'studio',
     revision: 1,
+    erasures: 0,
     models: new Map(ids.map((id) => [id, compiledModel(id)])),
     claims: { model: 'model', unit: 'sub', version: null },
   }
