@@ -25,6 +25,7 @@ import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
 import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { registerKeyMetrics } from './metrics/key-metrics.ts'
+import { registerNearCacheMetrics } from './metrics/near-cache-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
 import { createCatalogStore } from './redis/catalog-store.ts'
@@ -45,6 +46,7 @@ import { createRecordReader } from './redis/record-reader.ts'
 import { watchEngine } from './redis/server-state.ts'
 import { createSuppressionStore } from './redis/suppression-store.ts'
 import { createTableStore } from './redis/table-store.ts'
+import { createNearCache, type NearCache } from './serving/near-cache.ts'
 import { createRecommend } from './serving/recommend.ts'
 import { readKeyAuthorities } from './settings/load.ts'
 import { resolveRedis } from './settings/redis-endpoint.ts'
@@ -107,7 +109,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const catalogClient = createRedisClient('catalog', connectionOf('catalog'))
   const store = createCatalogStore(catalogClient, randomToken)
   const subscribers = createSubscriberClients(connectionOf('subscriber'))
-  const snapshots = composeSnapshots(options, { store, subscribers, keySets, state })
+  const nearCache = createNearCache(settings.nearCacheBytes)
+  const snapshots = composeSnapshots(options, { store, subscribers, keySets, nearCache, state })
   // The announcements' connection may have been back before this one.
   catalogClient.on('ready', () => snapshots.refresh())
   const registry = new Registry()
@@ -115,6 +118,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   registerCatalogMetrics(registry, snapshots)
   registerStateMetrics(registry, () => state?.writes() ?? { done: 0, failed: 0 })
   registerKeyMetrics(registry, keySets)
+  registerNearCacheMetrics(registry, nearCache)
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
   const engine = watchEngine(readsClient, (found) => log.info({ engine: found }, 'Redis connected'))
 
@@ -125,6 +129,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
           verifier: createTokenVerifier(),
           snapshots,
           reader: createRecordReader(readsClient),
+          nearCache,
         }),
         metrics,
         isDraining: () => listeners.isDraining(),
@@ -180,10 +185,11 @@ function composeSnapshots(
     readonly store: CatalogStore
     readonly subscribers: SubscriberClients
     readonly keySets: KeySets
+    readonly nearCache: NearCache
     readonly state: StateDirectory | null
   },
 ): WatchedSnapshots {
-  const { store, subscribers, keySets, state } = parts
+  const { store, subscribers, keySets, nearCache, state } = parts
   const { issuerFor } = createIssuers({ resolveSecret, keySetFor: keySets.keySetFor })
   return watchSnapshots({
     store,
@@ -194,7 +200,10 @@ function composeSnapshots(
       developmentKey === null ? [] : [developmentTrustedIssuer(developmentKey, tenantId)],
     pollMs: settings.catalogPollMs,
     report: (event) => write(log, describeSnapshotsEvent(event)),
-    onSwap: keySets.follow,
+    onSwap(snapshot) {
+      keySets.follow(snapshot)
+      nearCache.follow(snapshot)
+    },
   })
 }
 

@@ -1,6 +1,7 @@
 import { slotOwners } from '../domain/allocation.ts'
 import { compileAnswerHeads } from '../domain/answer-head.ts'
 import { compileRecordSchema } from '../domain/codec/codec.ts'
+import { limits } from '../domain/limits.ts'
 import { publishFacts } from '../domain/publish-facts.ts'
 import type {
   ActiveTable,
@@ -17,7 +18,12 @@ import type {
   ModelDocument,
   TenantDocument,
 } from '../domain/tenant-document.ts'
-import { activeGeneration, type ModelState, type TenantState } from '../domain/tenant-state.ts'
+import {
+  activeGeneration,
+  type ModelState,
+  newestPrevious,
+  type TenantState,
+} from '../domain/tenant-state.ts'
 
 /** What a snapshot needs from the floors above. */
 export interface CompileEnvironment {
@@ -51,8 +57,7 @@ export async function compileTenant(
   )
   const { model, unit, version } = document.claims
   const claims = { model, unit, version: version ?? null }
-  const { erasures } = state
-  return { tenant: { id: document.tenant, revision, models, claims, erasures }, issuers }
+  return { tenant: { id: document.tenant, revision, erasures: state.erasures, models, claims }, issuers }
 }
 
 function compileModel(
@@ -71,7 +76,11 @@ function compileModel(
     const published = entry === undefined ? null : { at: new Date(entry.publishedAt), bytes: entry.bytes }
     const tableAgeSecondsMax = ageSecondsMax(model.maxAgeHours, id)
     const publishes = publishFacts(state, id)
-    versions.set(id, { id, modelId, tenantId, table, published, publishes, tableAgeSecondsMax, heads })
+    const previous = newestPrevious(state.generations, id)
+    const previousPrefix =
+      previous === null ? null : environment.bucketPrefix(tenantId, modelId, previous.generation)
+    const tables = { table, previousPrefix, published, publishes }
+    versions.set(id, { id, modelId, tenantId, ...tables, tableAgeSecondsMax, heads })
   }
   const versionOf = (id: string): CompiledVersion => {
     const version = versions.get(id)
@@ -94,6 +103,8 @@ function compileModel(
     defaultRecord: model.default === 'none' ? null : codec.encode(model.default),
     maxAgeSeconds: model.maxAgeSeconds,
     deadlineMs: model.deadlineMs,
+    freshMs: (model.nearCacheSeconds ?? (model.public === true ? limits.nearCacheSecondsPublic : 0)) * 1_000,
+    staleMs: (model.staleSeconds ?? limits.staleSecondsDefault) * 1_000,
     control: versionOf(model.control),
     versions,
     slots: slotOwners(allocation).map(versionOf),

@@ -21,10 +21,10 @@ export interface CompiledTenant {
   readonly id: string
   /** Raised by one with every change of the tenant. */
   readonly revision: number
+  /** Raised by every erasure of a row: copies that were kept under another number are void. */
+  readonly erasures: number
   readonly models: ReadonlyMap<string, CompiledModel>
   readonly claims: ClaimNames
-  /** Raised whenever a unit's rows were erased: copies of rows that were made under another number may hold them. */
-  readonly erasures: number
 }
 
 /** Which claims of a token mean what, for one tenant. */
@@ -94,6 +94,10 @@ export interface CompiledModel {
   readonly defaultRecord: Uint8Array | null
   readonly maxAgeSeconds: number
   readonly deadlineMs: number
+  /** For so long a kept copy answers in place of a read; 0: never. */
+  readonly freshMs: number
+  /** For so long it may answer where Redis doesn't; 0: never. */
+  readonly staleMs: number
   readonly control: CompiledVersion
   readonly versions: ReadonlyMap<string, CompiledVersion>
   /** The version that owns each of the 10,000 slots. */
@@ -107,6 +111,8 @@ export interface CompiledVersion {
   readonly tenantId: string
   /** Null: nothing was ever activated; the ladder's cause is `no-table`. */
   readonly table: ActiveTable | null
+  /** Where the records of the generation before it lie; null where there was none, or it was rolled back from. */
+  readonly previousPrefix: string | null
   /** What is told of the table to whoever watches it; null as `table` is. */
   readonly published: {
     readonly at: Date

@@ -150,6 +150,9 @@ const model = z.strictObject({
   default: defaultRecord,
   maxAgeSeconds: z.int().min(0).max(86_400).default(300),
   deadlineMs: z.int().min(limits.deadlineMsMin).max(limits.deadlineMsMax).default(limits.deadlineMsDefault),
+  /** Without it: none where the row key has a claim, 5 in public models. */
+  nearCacheSeconds: z.number().min(0).max(limits.nearCacheSecondsMax).optional(),
+  staleSeconds: z.int().min(0).max(limits.staleSecondsMax).optional(),
 })
 /** Parts of a model whose rules are checked even where another part is broken. */
 const keySection = z.object(keyShape)

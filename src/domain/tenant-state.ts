@@ -94,3 +94,15 @@ export function activeGeneration(
       return { generation: Number(generation), entry }
   return null
 }
+
+/** Of those that a version served from before, the one that was active last; none that was rolled back from. */
+export function newestPrevious(
+  generations: Readonly<Record<string, GenerationState>>,
+  versionId: string,
+): { readonly generation: number; readonly entry: GenerationState } | null {
+  const previous = Object.entries(generations)
+    .map(([number, entry]) => ({ generation: Number(number), entry }))
+    .filter(({ entry }) => entry.version === versionId && entry.state === 'previous')
+  const leftAt = (entry: GenerationState) => Date.parse(entry.lastActiveAt ?? entry.publishedAt)
+  return previous.sort((a, b) => leftAt(b.entry) - leftAt(a.entry) || b.generation - a.generation)[0] ?? null
+}

@@ -100,6 +100,26 @@ export const metricNames = {
     help: 'Fetches of key sets by outcome',
     labels: ['tenant', 'outcome'],
   },
+  nearCacheEntries: {
+    name: 'recgate_near_cache_entries',
+    help: 'Copies of records that this process keeps, by tenant',
+    labels: ['tenant'],
+  },
+  nearCacheBytes: {
+    name: 'recgate_near_cache_bytes',
+    help: 'What those copies take, estimated; all tenants together stay within nearCacheBytes',
+    labels: ['tenant'],
+  },
+  nearCacheAnswers: {
+    name: 'recgate_near_cache_answers_total',
+    help: 'Copies that answered: in place of a read (fresh), or because Redis did not (stale)',
+    labels: ['tenant', 'kind'],
+  },
+  nearCacheEvictions: {
+    name: 'recgate_near_cache_evictions_total',
+    help: 'Copies that made room for others',
+    labels: ['tenant'],
+  },
 } as const
 
 /** What `recgate publish` tells of itself. */

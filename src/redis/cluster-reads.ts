@@ -4,7 +4,7 @@ import type { Cause } from '../domain/reasons.ts'
 import { bucketOf } from '../domain/row-key.ts'
 import type { ActiveTable } from '../domain/snapshot.ts'
 import { addNode, createSlotsRefresh, keyOf } from './cluster-slots.ts'
-import type { ReadSender, Settle, WaitingRead } from './waiting-read.ts'
+import { isAwaited, type ReadSender, type Settle, type WaitingRead } from './waiting-read.ts'
 
 /** One row of one table that a read needs. */
 interface Lookup {
@@ -57,10 +57,10 @@ export function createClusterReads(cluster: Cluster, settle: Settle): ReadSender
   }
 
   function receive(lookup: Lookup, error: Error | null, reply: Reply | undefined): void {
-    if (lookup.waitingRead.settle === null) return
     if (error === null || error.message.startsWith('WRONGTYPE')) found(lookup, reply ?? noReply)
     else if (!isRedirection.test(error.message) || lookup.redirections === limits.redirectionsOfReadMax)
       fail(lookup)
+    else if (!isAwaited(lookup.waitingRead)) fail(lookup)
     else follow({ ...lookup, redirections: lookup.redirections + 1 }, error.message)
   }
 

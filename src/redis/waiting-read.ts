@@ -6,9 +6,18 @@ export interface WaitingRead {
   readonly deadlineAt: number
   /** Null once it is answered: a reply that comes later has nobody to go to. */
   settle: ((result: RecordReadResult) => void) | null
+  /** Of the same row: they came while this one was under way, and get what Redis answers to it. Null: none came. */
+  followers: WaitingRead[] | null
+  /** Redis has answered it, or failed. */
+  isOver: boolean
 }
 
-/** Answers a read, unless it was answered before. */
+/** Whether anybody still waits for what Redis answers. */
+export function isAwaited({ settle, followers }: WaitingRead): boolean {
+  return settle !== null || (followers?.some((follower) => follower.settle !== null) ?? false)
+}
+
+/** Says what Redis answered to a read, or that it failed; whoever was answered before hears nothing more. */
 export type Settle = (waitingRead: WaitingRead, result: RecordReadResult) => void
 
 /** Sends the reads of one turn of the event loop; each is settled when its reply is there. */

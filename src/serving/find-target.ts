@@ -2,7 +2,9 @@ import { isRefusal, type Refusal } from '../domain/errors.ts'
 import { selectVersion } from '../domain/select-version.ts'
 import type { CompiledModel, CompiledTenant, CompiledVersion } from '../domain/snapshot.ts'
 import { findModel, type Query } from './find-model.ts'
-import type { RecordRead, VerifiedToken } from './ports.ts'
+import type { NearCache } from './near-cache.ts'
+import { NearRow } from './near-row.ts'
+import type { VerifiedToken } from './ports.ts'
 import { claimValue, rowKeyOf } from './request-row.ts'
 
 /** What a request asks for, and who of the versions answers it. */
@@ -11,7 +13,7 @@ interface Target {
   readonly model: CompiledModel
   readonly version: CompiledVersion
   readonly reason: 'split' | 'override'
-  readonly read: RecordRead
+  readonly row: NearRow
 }
 
 type FindTarget = (token: VerifiedToken, tenant: CompiledTenant, query: Query) => Target | Refusal
@@ -20,33 +22,40 @@ type FindTarget = (token: VerifiedToken, tenant: CompiledTenant, query: Query) =
  * Steps 2 and 3: find the model, its row key and the unit, select the version. Without query parameters all of it
  * follows from the token and the tenant's compiled catalog alone, and is kept for as long as both stay the same objects.
  */
-export function createFindTarget(): FindTarget {
+export function createFindTarget({ nearCache, clock }: TargetServices): FindTarget {
   const kept = new WeakMap<VerifiedToken, Target>()
+
+  function find(token: VerifiedToken, tenant: CompiledTenant, query: Query): Target | Refusal {
+    const model = findModel(token, tenant, query)
+    if (isRefusal(model)) return model
+    const unit = claimValue(tenant.claims.unit, token.claims)
+    if (typeof unit !== 'string') return unit
+    const rowKey = rowKeyOf(model, token.claims, query)
+    if (typeof rowKey !== 'string') return rowKey
+    const { version, reason } = selectVersion(model, unit, signedVersion(tenant, token))
+    const row = new NearRow(rowKey, version, model, nearCache.copiesOf(tenant), clock)
+    return { tenant, model, version, reason, row }
+  }
+
   return (token, tenant, query) => {
     const known = kept.get(token)
     const hasQuery = hasParameters(query)
     if (known !== undefined && known.tenant === tenant && !hasQuery) return known
-    const target = findTarget(token, tenant, query)
+    const target = find(token, tenant, query)
     if (!hasQuery && !isRefusal(target)) kept.set(token, target)
     return target
   }
 }
 
+export interface TargetServices {
+  readonly nearCache: NearCache
+  /** Milliseconds that never run backwards. */
+  readonly clock: () => number
+}
+
 function hasParameters(query: Query): boolean {
   for (const _name in query) return true
   return false
-}
-
-function findTarget(token: VerifiedToken, tenant: CompiledTenant, query: Query): Target | Refusal {
-  const model = findModel(token, tenant, query)
-  if (isRefusal(model)) return model
-  const unit = claimValue(tenant.claims.unit, token.claims)
-  if (typeof unit !== 'string') return unit
-  const rowKey = rowKeyOf(model, token.claims, query)
-  if (typeof rowKey !== 'string') return rowKey
-  const { version, reason } = selectVersion(model, unit, signedVersion(tenant, token))
-  const control = version === model.control ? null : model.control.table
-  return { tenant, model, version, reason, read: { rowKey, own: version.table, control } }
 }
 
 function signedVersion(tenant: CompiledTenant, token: VerifiedToken): unknown {

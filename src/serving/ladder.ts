@@ -1,6 +1,7 @@
 import { type Refusal, refuse } from '../domain/errors.ts'
 import type { Cause, Reason } from '../domain/reasons.ts'
 import type { CompiledModel, CompiledVersion } from '../domain/snapshot.ts'
+import { isFault, type NearRow } from './near-row.ts'
 import type { RecordReadResult } from './ports.ts'
 
 /** A record to answer with, and the rung of the ladder that it stands on. */
@@ -14,11 +15,15 @@ export interface Recommendation {
   readonly packed: Uint8Array
 }
 
-/** Step 5: own row → control's row → the model's default record → a refusal where there is none. */
+/**
+ * Step 5: own row → control's row → a copy of one of them from before → the model's default record → a refusal where
+ * there is none.
+ */
 export function climbDown(
   model: CompiledModel,
   selected: { readonly version: CompiledVersion; readonly reason: Reason },
   found: RecordReadResult,
+  row: Pick<NearRow, 'stale'>,
 ): Recommendation | Refusal {
   const { version } = selected
   switch (found.from) {
@@ -26,8 +31,12 @@ export function climbDown(
       return { model, version, reason: selected.reason, cause: null, packed: found.bytes }
     case 'control':
       return { model, version, reason: 'sibling', cause: found.cause, packed: found.bytes }
-    case 'none':
-      return defaultRecord(model, version, found.cause)
+    case 'none': {
+      const { cause } = found
+      const packed = isFault(cause) ? row.stale() : null
+      if (packed === null) return defaultRecord(model, version, cause)
+      return { model, version, reason: 'stale', cause, packed }
+    }
   }
 }
 

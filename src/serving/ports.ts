@@ -31,6 +31,8 @@ export interface RecordRead {
   readonly own: ActiveTable | null
   /** Null where the assigned version is control, or control has no table. */
   readonly control: ActiveTable | null
+  /** Told once what Redis answered, or that it failed, also where nobody waits for it any more. */
+  heard?(result: RecordReadResult): void
 }
 
 export type RecordReadResult =
@@ -39,7 +41,10 @@ export type RecordReadResult =
   | { readonly from: 'none'; readonly cause: Cause }
 
 export interface RecordReader {
-  /** Never rejects: a fault of Redis is the cause `store`, a late one `deadline`. `deadlineAt` is on `performance.now()`'s clock. */
+  /**
+   * Never rejects: a fault of Redis is the cause `store`, a late one `deadline`. `deadlineAt` is on `performance.now()`'s
+   * clock. Reads of one row at one time share one answer of Redis, and each has its own deadline.
+   */
   read(read: RecordRead, deadlineAt: number): Promise<RecordReadResult>
 }
 

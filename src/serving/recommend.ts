@@ -6,6 +6,7 @@ import { attributeDeadline, requestDeadline } from './deadline.ts'
 import type { Query } from './find-model.ts'
 import { createFindTarget } from './find-target.ts'
 import { climbDown, defaultRecord, type Recommendation } from './ladder.ts'
+import type { NearCache } from './near-cache.ts'
 import type { RecordReader, Snapshots, TokenVerifier } from './ports.ts'
 import { type Representation, represent } from './represent.ts'
 
@@ -29,6 +30,9 @@ export interface RecommendServices {
   readonly verifier: TokenVerifier
   readonly snapshots: Snapshots
   readonly reader: RecordReader
+  readonly nearCache: NearCache
+  /** Of the copies' ages; default `performance.now`. */
+  readonly clock?: () => number
 }
 
 const noSnapshot = refuse('busy', 'the gateway is starting')
@@ -38,8 +42,9 @@ const unacceptable = refuse(
 )
 
 /** The whole request: authenticate → find the model and select the version (`find-target`) → read record → represent. */
-export function createRecommend({ verifier, snapshots, reader }: RecommendServices) {
-  const findTarget = createFindTarget()
+export function createRecommend(services: RecommendServices) {
+  const { verifier, snapshots, reader, nearCache, clock = () => performance.now() } = services
+  const findTarget = createFindTarget({ nearCache, clock })
 
   return async function recommend(request: RecommendationRequest): Promise<Answer | Refusal> {
     const catalog = snapshots.current()
@@ -58,8 +63,9 @@ export function createRecommend({ verifier, snapshots, reader }: RecommendServic
     const deadline = requestDeadline(target.model, request.deadlineMs, request.receivedAt)
     if (isRefusal(deadline)) return refuseTo(tenant.id, deadline)
 
-    const found = await reader.read(target.read, deadline.at)
-    const recommendation = climbDown(target.model, target, attributeDeadline(found, deadline))
+    const { row } = target
+    const found = row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at), deadline)
+    const recommendation = climbDown(target.model, target, found, row)
     if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
     return representOrFall(tenant, recommendation, format)

@@ -119,6 +119,8 @@ export const settingsSchema = z.strictObject({
   catalogPollMs: z.int().min(100).max(60_000).default(2_000),
   /** Where the last good catalog is kept for the next start; without it a start needs Redis. */
   stateDir: z.string().min(1).optional(),
+  /** What all copies of records may take in this process; 0: none are kept. */
+  nearCacheBytes: z.int().min(0).max(limits.nearCacheBytesMax).default(limits.nearCacheBytesDefault),
   /** From SIGTERM on, requests are still answered for so long, each with `Connection: close`. */
   drainMs: z.int().min(0).max(60_000).default(3_000),
   /** How often the process of the admin plane takes away tables that nobody reads any more; ±25 %. 0: never. */
@@ -173,6 +175,7 @@ export const settingsOfEnvironment = {
   RECGATE_OPS_PORT: { path: ['ops', 'port'], type: 'number' },
   RECGATE_CATALOG_POLL_MS: { path: ['catalogPollMs'], type: 'number' },
   RECGATE_STATE_DIR: { path: ['stateDir'], type: 'text' },
+  RECGATE_NEAR_CACHE_BYTES: { path: ['nearCacheBytes'], type: 'number' },
   RECGATE_DRAIN_MS: { path: ['drainMs'], type: 'number' },
   RECGATE_COLLECT_EVERY_MS: { path: ['collectEveryMs'], type: 'number' },
   RECGATE_LOG_LEVEL: { path: ['logLevel'], type: 'text' },

@@ -1,8 +1,7 @@
 import { limits } from '../domain/limits.ts'
-import type { GenerationState, PackedGeneration } from '../domain/tenant-state.ts'
+import { type GenerationState, newestPrevious, type PackedGeneration } from '../domain/tenant-state.ts'
 import type { Manifest } from './manifest.ts'
 import type { LiveTables } from './ports.ts'
-import { newestPrevious } from './roll-back.ts'
 
 /** A generation whose rows are to be taken away. */
 export interface Collectable extends Pick<PackedGeneration, 'version' | 'rows' | 'memoryBytes' | 'buckets'> {

@@ -1,6 +1,6 @@
 import { OperationError } from '../domain/errors.ts'
 import { moveGeneration, withGenerations } from '../domain/generation-moves.ts'
-import { activeGeneration, type GenerationState } from '../domain/tenant-state.ts'
+import { activeGeneration, type GenerationState, newestPrevious } from '../domain/tenant-state.ts'
 import { type Activation, type ActivationServices, checkThere, checkVersion } from './activate.ts'
 import type { LiveTables } from './ports.ts'
 
@@ -52,16 +52,4 @@ function previousOf(live: LiveTables, modelId: string, versionId: string): Previ
   throw new OperationError(
     `${modelId}/${versionId} has no previous generation to go back to; generation ${active.generation} stays active`,
   )
-}
-
-/** The one that was active last. The collector keeps it. */
-export function newestPrevious(
-  generations: Readonly<Record<string, GenerationState>>,
-  versionId: string,
-): { readonly generation: number; readonly entry: GenerationState } | null {
-  const previous = Object.entries(generations)
-    .map(([number, entry]) => ({ generation: Number(number), entry }))
-    .filter(({ entry }) => entry.version === versionId && entry.state === 'previous')
-  const leftAt = (entry: GenerationState) => Date.parse(entry.lastActiveAt ?? entry.publishedAt)
-  return previous.sort((a, b) => leftAt(b.entry) - leftAt(a.entry) || b.generation - a.generation)[0] ?? null
 }

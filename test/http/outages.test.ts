@@ -87,6 +87,8 @@ async function answerOf({ data }: RunningGateway, by = studios.issuer, index = 0
 }
 
 const ownRow = { status: 200, reason: 'split', recommendation: playerRecord(0, 1) }
+/** A copy of it: this player was answered before. */
+const staleRow = { ...ownRow, reason: 'stale' }
 const defaultRow = { status: 200, reason: 'default', recommendation: gamesDefault }
 
 async function readiness({ ops }: RunningGateway) {
@@ -210,7 +212,7 @@ describe('a start while Redis is away', () => {
       const served = await gateway()
       expect(await answerOf(served)).toEqual(ownRow)
       await server.stop()
-      expect(await answerOf(served)).toEqual(defaultRow)
+      expect(await answerOf(served)).toEqual(staleRow)
       await until(
         'the outage is noticed',
         async () => (await readiness(served)).catalog['reachable'] === false,
@@ -288,7 +290,7 @@ describe('an outage of a running gateway', () => {
     await gate.shut()
     await until('it is noticed', async () => (await readiness(served)).catalog['reachable'] === false)
     await until('time passes', async () => (await metric(served, metricNames.catalogReadAge))['']! > 1)
-    expect(await answerOf(served)).toEqual(defaultRow)
+    expect(await answerOf(served)).toEqual(staleRow)
     expect((await readiness(served)).status).toBe(200)
     expect(linesWith('catalog can not be read; what was loaded is served')).toHaveLength(1)
     await gate.open()

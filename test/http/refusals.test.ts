@@ -636,11 +636,14 @@ describe('nothing to answer with', () => {
   })
 
   test.skipIf(!hasRealRedis)(
-    'a Redis that has stopped: 503 without a default record, the default one with it',
+    'a Redis that has stopped, and no copy: 503 without a default record, the default one with it',
     async () => {
       const own = await startLocalRedis()
       const ownTools = await testTools(own.url)
-      await applyDocument(ownTools, { format: 1, tenant, issuers: [amber.entry()], models: amberModels })
+      const models = Object.fromEntries(
+        Object.entries(amberModels).map(([id, model]) => [id, { ...model, staleSeconds: 0 }]),
+      )
+      await applyDocument(ownTools, { format: 1, tenant, issuers: [amber.entry()], models })
       const row = [['player-1', 'row']] as const
       for (const model of ['amber-strict', 'amber-games'])
         await publishRows(ownTools, [tenant, model, 'amber-v1'], rowsOf(['sub', 'offer'], row))

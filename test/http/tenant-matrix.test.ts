@@ -368,7 +368,8 @@ describe.skipIf(real === null)('with MONITOR on', () => {
       const others = tenants.filter((id) => id !== tenant)
       const keys = await keysWithout(others, () => expectOwn(combination))
       const tables = keys.filter((key) => key.startsWith('rg:t:'))
-      expect(tables.length).toBeGreaterThan(0)
+      // Copies answer for public rows, and the others have none of them.
+      if (modelId !== 'offers') expect(tables.length).toBeGreaterThan(0)
       for (const key of tables) expect(key).toMatch(new RegExp(`^rg:t:${tenant}:${modelId}:\\d+:\\d+$`))
     }
   })
@@ -412,7 +413,11 @@ describe.skipIf(real === null)('with MONITOR on', () => {
     // Otherwise nothing was shown: the reads of both must have travelled together.
     expect(shared.length).toBeGreaterThan(0)
     const reads = commands.filter(([command, key]) => /^hmget$/i.test(command!) && key!.startsWith('rg:t:'))
-    expect(reads.length).toBeGreaterThanOrEqual(alternating.length)
+    // Requests for one row at one time share a read.
+    const asked = alternating.map(({ tenant, modelId, sub, country }) =>
+      [tenant, modelId, sub, modelId === 'mixed' ? country : ''].join(' '),
+    )
+    expect(reads.length).toBeGreaterThanOrEqual(new Set(asked).size)
     for (const [, key = '', row = ''] of reads) {
       const [, , tenant] = key.split(':')
       expect(row).toMatch(tenant === 'acorn' ? /^only-acorn-\d+/ : /^only-x-\d+/)

@@ -160,9 +160,9 @@ describe('findModel', () => {
   const tenant: CompiledTenant = {
     id: 'studio',
     revision: 1,
+    erasures: 0,
     models: new Map(ids.map((id) => [id, compiledModel(id)])),
     claims: { model: 'model', unit: 'sub', version: null },
-    erasures: 0,
   }
   const name = fc.oneof(fc.constantFrom(...ids, '__proto__', 'constructor', 'length', ''), text)
   const named = fc.oneof(name, fc.array(name, { maxLength: 4 }), fc.jsonValue(), fc.constant(undefined))

@@ -34,7 +34,9 @@ describe('a compiled tenant', () => {
       { claims: { version: 'exp' } },
     )
     const { tenant, issuers } = await compile(live)
-    expect(tenant).toMatchObject({ id: 'studio', revision: 2 })
+    expect(tenant).toMatchObject({ id: 'studio', revision: 2, erasures: 0 })
+    const erased = { ...live, state: { ...live.state, erasures: 3 } }
+    expect((await compile(erased)).tenant.erasures).toBe(3)
     expect(tenant.claims).toEqual({ model: 'model', unit: 'sub', version: 'exp' })
     expect([...tenant.models.keys()]).toEqual(['games', 'offers'])
     expect(issuers).toEqual([])
@@ -194,6 +196,35 @@ describe('a compiled version', () => {
       bytes: 20_000,
     })
     expect(model.versions.get('itemcf')).toMatchObject({ table: null, published: null })
+  })
+
+  test('knows where the rows of the generation before lie, unless that was rolled back from', async () => {
+    const live = liveStudio({ games }).with('games', {
+      2: { version: 'popular', state: 'previous', lastActiveAt: '2026-01-05T00:00:00Z' },
+      3: { version: 'popular', state: 'previous', lastActiveAt: '2026-01-03T00:00:00Z' },
+      4: { version: 'popular', state: 'quarantined', lastActiveAt: '2026-01-07T00:00:00Z' },
+      5: { version: 'popular', state: 'collecting', lastActiveAt: '2026-01-06T00:00:00Z' },
+      7: { version: 'popular' },
+      8: { version: 'itemcf', state: 'quarantined' },
+    })
+    const { versions } = await compiledGames(live)
+    expect(versions.get('popular')?.previousPrefix).toBe('rg:t:studio:games:2:')
+    expect(versions.get('itemcf')?.previousPrefix).toBeNull()
+  })
+
+  test.each([
+    ['without a word', {}, [0, 3_600_000]],
+    ['as it says', { nearCacheSeconds: 0.25, staleSeconds: 60 }, [250, 60_000]],
+    ['not at all', { staleSeconds: 0 }, [0, 0]],
+    ['of public rows', { public: true, key: [{ query: 'level', uint: { max: 9 } }] }, [5_000, 3_600_000]],
+    [
+      'of public rows, as it says',
+      { public: true, key: [{ query: 'level', uint: { max: 9 } }], nearCacheSeconds: 0 },
+      [0, 3_600_000],
+    ],
+  ])('keeps copies %s', async (_, more, expected) => {
+    const { freshMs, staleMs } = await compiledGames(liveStudio({ games: { ...games, ...more } }))
+    expect([freshMs, staleMs]).toEqual(expected)
   })
 
   test.each([

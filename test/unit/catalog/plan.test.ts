@@ -226,6 +226,13 @@ describe('versions', () => {
   })
 })
 
+test('a new document resets no count of erasures', () => {
+  const live = liveStudio({ games })
+  const erased = { ...live, state: { ...live.state, erasures: 3 } }
+  const { state } = planDocument(erased, documentWith({ games, offers: games }), () => 'salt')
+  expect(state.erasures).toBe(3)
+})
+
 describe('models', () => {
   test('a removed one keeps its state, its generations become previous, its id is retired', () => {
     const live = liveStudio({ games, offers: games }).with('games', { 4: { version: 'popular' } })

@@ -315,6 +315,21 @@ describe('each rule names the path and what would be right', () => {
       'models.games.deadlineMs: must be 10000 or less',
     ],
     [
+      'nearCacheSeconds below',
+      (_, g) => Object.assign(g, { nearCacheSeconds: -0.5 }),
+      'models.games.nearCacheSeconds: must be 0 or more',
+    ],
+    [
+      'nearCacheSeconds above',
+      (_, g) => Object.assign(g, { nearCacheSeconds: 300.5 }),
+      'models.games.nearCacheSeconds: must be 300 or less',
+    ],
+    [
+      'staleSeconds above',
+      (_, g) => Object.assign(g, { staleSeconds: 86_401 }),
+      'models.games.staleSeconds: must be 86400 or less',
+    ],
+    [
       'deadlineMs of another type',
       (_, g) => Object.assign(g, { deadlineMs: '50' }),
       'models.games.deadlineMs: must be a number, not text',

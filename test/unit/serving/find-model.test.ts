@@ -15,9 +15,9 @@ function find(
   const tenant: CompiledTenant = {
     id: 'studio',
     revision: 1,
+    erasures: 0,
     models: new Map(ids.map((id) => [id, compiledModel(id)])),
     claims: { model: claim, unit: 'sub', version: null },
-    erasures: 0,
   }
   const issuer = {
     issuer: 'https://auth.studio.example',

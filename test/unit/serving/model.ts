@@ -2,7 +2,7 @@ import { compileAnswerHeads } from '../../../src/domain/answer-head.ts'
 import { compileRecordSchema } from '../../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../../src/domain/codec/record-schema.ts'
 import { publishFacts } from '../../../src/domain/publish-facts.ts'
-import type { CompiledModel, CompiledVersion } from '../../../src/domain/snapshot.ts'
+import type { CompiledModel, CompiledTenant, CompiledVersion } from '../../../src/domain/snapshot.ts'
 
 export const codec = compileRecordSchema(
   recordSchemaDocument.parse({ title: { type: 'string', maxBytes: 64 }, level: { type: 'uint', max: 99 } }),
@@ -22,6 +22,8 @@ export function compiledModel(id: string, more: Partial<CompiledModel> = {}): Co
     defaultRecord: codec.encode({ title: 'nothing', level: 0 }),
     maxAgeSeconds: 300,
     deadlineMs: 50,
+    freshMs: 0,
+    staleMs: 3_600_000,
     control,
     versions,
     slots: Array.from({ length: 10_000 }, () => control),
@@ -32,6 +34,17 @@ export function compiledModel(id: string, more: Partial<CompiledModel> = {}): Co
 
 function compiledVersion(modelId: string, id: string): CompiledVersion {
   const publishes = publishFacts({ generations: {} }, id)
-  const unpublished = { table: null, published: null, publishes, tableAgeSecondsMax: null }
+  const unpublished = {
+    table: null,
+    previousPrefix: null,
+    published: null,
+    publishes,
+    tableAgeSecondsMax: null,
+  }
   return { id, modelId, tenantId: 'studio', ...unpublished, heads: compileAnswerHeads(modelId, id, 300) }
+}
+
+export function compiledTenant(more: Partial<CompiledTenant> = {}): CompiledTenant {
+  const claims = { model: 'model', unit: 'sub', version: null }
+  return { id: 'studio', revision: 1, erasures: 0, models: new Map(), claims, ...more }
 }

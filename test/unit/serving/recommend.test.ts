@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { isRefusal, refuse } from '../../../src/domain/errors.ts'
 import type { Snapshot } from '../../../src/domain/snapshot.ts'
+import { createNearCache } from '../../../src/serving/near-cache.ts'
 import { createRecommend } from '../../../src/serving/recommend.ts'
 
 test('what a stranger accepts is not weighed', async () => {
@@ -9,6 +10,7 @@ test('what a stranger accepts is not weighed', async () => {
     verifier: { verify: () => refuse('token-invalid', 'no token') },
     snapshots: { current: () => snapshot },
     reader: { read: () => Promise.reject(new Error('nothing is read')) },
+    nearCache: createNearCache(0),
   })
   const outcome = await recommend({
     authorization: undefined,
