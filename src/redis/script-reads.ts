@@ -5,6 +5,9 @@ import type { Cause } from '../domain/reasons.ts'
 import { bucketOf } from '../domain/row-key.ts'
 import type { ActiveTable } from '../domain/snapshot.ts'
 import type { RecordReadResult } from '../serving/ports.ts'
+import { describeNode } from './endpoint.ts'
+import { wordsOf } from './failure-reason.ts'
+import type { CreateBreaker, Outcome } from './node-breaker.ts'
 import type { ReadSender, Settle, WaitingRead } from './waiting-read.ts'
 
 /**
@@ -48,31 +51,54 @@ const misses = ['no-table', 'unknown-row', 'table-damaged'] as const satisfies r
 
 type ScriptReply = readonly (Uint8Array | [miss: number, sibling?: Uint8Array])[]
 
-/** Sends a turn's reads to one node, at most `limits.readsPerCallMax` a call. */
-export function createScriptReads(client: Redis, settle: Settle): ReadSender {
-  const script = createScriptCall(client)
+/** What a probe asks: the script, about no row. */
+const noReads = ['0', '0']
 
-  async function call({ reads, parameters }: ReadCall): Promise<void> {
+/** Sends a turn's reads to one node, at most `limits.readsPerCallMax` a call. */
+export function createScriptReads(client: Redis, settle: Settle, createBreaker: CreateBreaker): ReadSender {
+  const script = createScriptCall(client)
+  const breaker = createBreaker(nodeNameOf(client), () =>
+    client.status === 'ready' ? script(noReads).then(() => null, wordsOf) : null,
+  )
+  client.on('ready', breaker.reached)
+  client.on('end', breaker.stop)
+
+  async function call({ reads, parameters }: ReadCall): Outcome {
     try {
       const replies = await script(parameters())
       for (let index = 0; index < reads.length; index++) settle(reads[index]!, resultOf(replies[index]))
-    } catch {
-      // What went wrong is counted as the cause, and reported by the client's error event.
+      return null
+    } catch (error) {
+      // What went wrong is counted as the cause; the breaker tells, and the client's error event.
       for (const waitingRead of reads) settle(waitingRead, { from: 'none', cause: 'store' })
+      return wordsOf(error as Error)
     }
   }
 
-  return (reads) => {
-    let readCall = createReadCall()
-    for (const waitingRead of reads) {
-      if (!readCall.hasRoom()) {
-        void call(readCall)
-        readCall = createReadCall()
-      }
-      readCall.add(waitingRead)
-    }
-    void call(readCall)
+  function send(readCall: ReadCall): void {
+    breaker.observe(call(readCall), readCall.modelDeadlineAt())
   }
+
+  return {
+    canSend: () => !breaker.isOpen && client.status === 'ready',
+    send(reads) {
+      let readCall = createReadCall()
+      for (const waitingRead of reads) {
+        if (!readCall.hasRoom()) {
+          send(readCall)
+          readCall = createReadCall()
+        }
+        readCall.add(waitingRead)
+      }
+      send(readCall)
+    },
+  }
+}
+
+/** What Sentinels call it, or where it is. */
+function nodeNameOf({ options }: Redis): string {
+  const { sentinels, name, host = 'localhost', port = 6_379 } = options
+  return sentinels ? (name ?? '') : describeNode({ host, port })
 }
 
 function resultOf(reply: ScriptReply[number] | undefined): RecordReadResult {
@@ -87,6 +113,8 @@ interface ReadCall {
   readonly reads: readonly WaitingRead[]
   hasRoom(): boolean
   add(waitingRead: WaitingRead): void
+  /** The latest of the reads'. */
+  modelDeadlineAt(): number
   /** The number of keys, the keys, and the script's arguments. */
   parameters(): string[]
 }
@@ -97,6 +125,7 @@ function createReadCall(): ReadCall {
   const keys: string[] = []
   const tables: ActiveTable[] = []
   const rows: string[] = []
+  let modelDeadlineAt = Number.NEGATIVE_INFINITY
 
   /** The character that names a table; its bucket for this row becomes the next key. */
   function name(table: ActiveTable | null, rowKey: string): string {
@@ -113,9 +142,11 @@ function createReadCall(): ReadCall {
     add(waitingRead) {
       const { rowKey, own, control } = waitingRead.read
       reads.push(waitingRead)
+      modelDeadlineAt = Math.max(modelDeadlineAt, waitingRead.modelDeadlineAt)
       const ownName = name(own, rowKey)
       rows.push(ownName + name(control, rowKey) + rowKey)
     },
+    modelDeadlineAt: () => modelDeadlineAt,
     parameters: () => [
       String(keys.length),
       ...keys,

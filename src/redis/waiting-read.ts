@@ -4,6 +4,8 @@ import type { RecordRead, RecordReadResult } from '../serving/ports.ts'
 export interface WaitingRead {
   readonly read: RecordRead
   readonly deadlineAt: number
+  /** What Redis is given; later than `deadlineAt` where a client asked for less. */
+  readonly modelDeadlineAt: number
   /** Null once it is answered: a reply that comes later has nobody to go to. */
   settle: ((result: RecordReadResult) => void) | null
 }
@@ -11,5 +13,9 @@ export interface WaitingRead {
 /** Answers a read, unless it was answered before. */
 export type Settle = (waitingRead: WaitingRead, result: RecordReadResult) => void
 
-/** Sends the reads of one turn of the event loop; each is settled when its reply is there. */
-export type ReadSender = (reads: readonly WaitingRead[]) => void
+export interface ReadSender {
+  /** Whether any of them can be sent; else they are answered at once. */
+  canSend(): boolean
+  /** Sends the reads of one turn of the event loop; each is settled when its reply is there. */
+  send(reads: readonly WaitingRead[]): void
+}

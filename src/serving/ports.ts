@@ -39,8 +39,12 @@ export type RecordReadResult =
   | { readonly from: 'none'; readonly cause: Cause }
 
 export interface RecordReader {
-  /** Never rejects: a fault of Redis is the cause `store`, a late one `deadline`. `deadlineAt` is on `performance.now()`'s clock. */
-  read(read: RecordRead, deadlineAt: number): Promise<RecordReadResult>
+  /**
+   * Never rejects: a fault of Redis is the cause `store`, a late one `deadline`. Times are on `performance.now()`'s clock.
+   * `modelDeadlineAt` is the later one where a client asked for less than its model gives: only a Redis that misses the
+   * model's is too slow.
+   */
+  read(read: RecordRead, deadlineAt: number, modelDeadlineAt?: number): Promise<RecordReadResult>
 }
 
 export interface ServingMetrics {

@@ -58,7 +58,7 @@ export function createRecommend({ verifier, snapshots, reader }: RecommendServic
     const deadline = requestDeadline(target.model, request.deadlineMs, request.receivedAt)
     if (isRefusal(deadline)) return refuseTo(tenant.id, deadline)
 
-    const found = await reader.read(target.read, deadline.at)
+    const found = await reader.read(target.read, deadline.at, deadline.modelAt)
     const recommendation = climbDown(target.model, target, attributeDeadline(found, deadline))
     if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
