@@ -75,7 +75,7 @@ export function createNodeBreaker(
   let isProbing = false
   let isStopped = false
   let openedAt = 0
-  /** The longest that reads waited for the node since it was last well: a probe may take as long. */
+  /** The longest that reads waited in vain since the node was last well: a probe may take as long. */
   let patienceMs: number = limits.nodePatienceMsMin
 
   /** The moment of the call counts as the one of sending. */
@@ -83,7 +83,9 @@ export function createNodeBreaker(
     const sentAt = turningMs()
     const failure = await outcome
     const tookMs = turningMs() - sentAt
-    return failure ?? (tookMs > withinMs ? `answers take ${Math.ceil(tookMs)} ms` : null)
+    if (failure === null && tookMs <= withinMs) return null
+    patienceMs = Math.max(patienceMs, withinMs)
+    return failure ?? `answers take ${Math.ceil(tookMs)} ms`
   }
 
   function probeLater(): void {
@@ -125,7 +127,6 @@ export function createNodeBreaker(
       // Only a probe closes it again.
       if (isOpen) return
       const withinMs = Math.max(limits.nodePatienceMsMin, modelDeadlineAt - clock())
-      patienceMs = Math.max(patienceMs, withinMs)
       void policy.execute(() => judge(outcome, withinMs))
     },
     reached() {

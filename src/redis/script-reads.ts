@@ -58,25 +58,19 @@ const noReads = ['0', '0']
 export function createScriptReads(client: Redis, settle: Settle, createBreaker: CreateBreaker): ReadSender {
   const script = createScriptCall(client)
   const breaker = createBreaker(nodeNameOf(client), () =>
-    client.status === 'ready' ? script(noReads).then(() => null, wordsOf) : null,
+    client.status === 'ready' ? script(noReads, () => undefined).then(() => null, wordsOf) : null,
   )
   client.on('ready', breaker.reached)
   client.on('end', breaker.stop)
 
-  async function call({ reads, parameters }: ReadCall): Outcome {
+  async function call({ reads, parameters, modelDeadlineAt }: ReadCall): Promise<void> {
     try {
-      const replies = await script(parameters())
+      const replies = await script(parameters(), (trip) => breaker.observe(trip, modelDeadlineAt()))
       for (let index = 0; index < reads.length; index++) settle(reads[index]!, resultOf(replies[index]))
-      return null
-    } catch (error) {
-      // What went wrong is counted as the cause; the breaker tells, and the client's error event.
+    } catch {
+      // What went wrong is counted as the cause; the breaker tells of it, and the client's error event.
       for (const waitingRead of reads) settle(waitingRead, { from: 'none', cause: 'store' })
-      return wordsOf(error as Error)
     }
-  }
-
-  function send(readCall: ReadCall): void {
-    breaker.observe(call(readCall), readCall.modelDeadlineAt())
   }
 
   return {
@@ -85,12 +79,12 @@ export function createScriptReads(client: Redis, settle: Settle, createBreaker: 
       let readCall = createReadCall()
       for (const waitingRead of reads) {
         if (!readCall.hasRoom()) {
-          send(readCall)
+          void call(readCall)
           readCall = createReadCall()
         }
         readCall.add(waitingRead)
       }
-      send(readCall)
+      void call(readCall)
     },
   }
 }
@@ -157,8 +151,16 @@ function createReadCall(): ReadCall {
   }
 }
 
-/** The script by its hash; sent whole where the server doesn't hold it yet, or any more. */
-function createScriptCall(client: Redis): (parameters: readonly string[]) => Promise<ScriptReply> {
+/** A server that answers so is well. */
+const isAnswer = /^(NOSCRIPT|ERR unknown command)/i
+
+type ScriptCall = (parameters: readonly string[], onTrip: (trip: Outcome) => void) => Promise<ScriptReply>
+
+/**
+ * The script by its hash; sent whole where the server doesn't hold it yet, or any more. `onTrip` is called with each
+ * command's outcome when it is sent: what two of them take together is not the server's doing.
+ */
+function createScriptCall(client: Redis): ScriptCall {
   const sha = createHash('sha1').update(readScript).digest('hex')
   /** EVALSHA_RO came with Redis 7.0; it may run on a replica and under a read-only ACL. */
   let suffix: '_RO' | '' = '_RO'
@@ -167,20 +169,32 @@ function createScriptCall(client: Redis): (parameters: readonly string[]) => Pro
     suffix = '_RO'
   })
 
-  async function call(command: 'EVALSHA' | 'EVAL', parameters: readonly string[]): Promise<ScriptReply> {
+  async function call(
+    command: 'EVALSHA' | 'EVAL',
+    parameters: readonly string[],
+    onTrip: (trip: Outcome) => void,
+  ): Promise<ScriptReply> {
     const script = command === 'EVAL' ? readScript : sha
     const tried = suffix
+    const trip = client.callBuffer(`${command}${tried}`, script, ...parameters)
+    onTrip(trip.then(isWell, failureOf))
     try {
-      return (await client.callBuffer(`${command}${tried}`, script, ...parameters)) as ScriptReply
+      return (await trip) as ScriptReply
     } catch (error) {
       const { message } = error as Error
-      if (command === 'EVALSHA' && message.startsWith('NOSCRIPT')) return call('EVAL', parameters)
+      if (command === 'EVALSHA' && message.startsWith('NOSCRIPT')) return call('EVAL', parameters, onTrip)
       // By what this call tried: another one in flight may have learnt it meanwhile.
       if (tried === '' || !/^ERR unknown command/i.test(message)) throw error
       suffix = ''
-      return call(command, parameters)
+      return call(command, parameters, onTrip)
     }
   }
 
-  return (parameters) => call('EVALSHA', parameters)
+  return (parameters, onTrip) => call('EVALSHA', parameters, onTrip)
+}
+
+const isWell = () => null
+
+function failureOf(error: Error): string | null {
+  return isAnswer.test(error.message) ? null : wordsOf(error)
 }
