@@ -100,7 +100,7 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
 
   test('30 ms later than usual is not too slow because clients wait for less', async () => {
     proxy.setWeather({ delayMs: () => 30 })
-    const results = await readUntil('two seconds are over', forMs(2_000), 5, modelDeadlineMs)
+    const results = await readUntil('a second is over', forMs(1_200), 5, modelDeadlineMs)
     expect(sharesOf(results)).toEqual({ own: 0, deadline: 1 })
     expect(events).toEqual([])
   })
@@ -118,7 +118,7 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
     // What was sent before has been answered by now.
     await hands.ping()
     await hands.config('RESETSTAT')
-    const results = await readUntil('two seconds are over', forMs(2_000))
+    const results = await readUntil('a second and a half are over', forMs(1_500))
     expect(results).toEqual(results.map(() => none('store')))
     await expectStoreAtOnce()
     const calls = Number(/^cmdstat_evalsha_ro:calls=(\d+)/m.exec(await hands.info('commandstats'))?.[1] ?? 0)
@@ -130,14 +130,14 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
     proxy.setWeather(null)
     await untilReadAgain()
     expect(events[1]).toMatchObject({ event: 'closed', node: `127.0.0.1:${proxy.port}` })
-    const after = await readUntil('a second is over', forMs(1_000))
+    const after = await readUntil('half a second is over', forMs(500))
     expect(sharesOf(after).own).toBeGreaterThan(0.5)
   })
 
   test('500 ms later than usual soon costs reads nothing, and is read again afterwards', async () => {
     proxy.setWeather({ delayMs: () => 500 })
     await readUntil('it is given up', () => reads.status !== 'ready' || isOpen())
-    const results = await readUntil('two seconds are over', forMs(2_000))
+    const results = await readUntil('a second and a half are over', forMs(1_500))
     expect(sharesOf(results).deadline).toBeLessThan(0.2)
     await expectStoreAtOnce()
     proxy.setWeather(null)
@@ -187,7 +187,7 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
     // Without the proxy, which stands still with this process.
     const direct = createRecordReader(hands, { report: (event) => void events.push(event) })
     const asked = { rowKey: 'row', own: table, control: null }
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       const reading = direct.read(asked, performance.now() + modelDeadlineMs)
       // Sent by then.
       await nextTurn()
