@@ -45,7 +45,8 @@ export type CreateBreaker = (node: string, probe: () => Outcome | null) => NodeB
 /**
  * Opens when more than half of what was sent to the node within a second failed, and that was at least five times:
  * a hiccup of 100 ms is a tenth of that second. While it is open a probe is sent after 50 to 100 ms, then after twice
- * that, up to a second; the first that is answered as quickly as reads need it closes it.
+ * that, up to a second; the first that is answered as quickly as reads need it closes it. What counts, why and the
+ * measurements: docs/decisions/0013.
  */
 export function createNodeBreaker(
   node: string,

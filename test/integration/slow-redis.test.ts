@@ -189,8 +189,7 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
     const asked = { rowKey: 'row', own: table, control: null }
     for (let round = 0; round < 10; round++) {
       const reading = direct.read(asked, performance.now() + modelDeadlineMs)
-      // Sent by then.
-      await nextTurn()
+      // Sent by then, and not answered yet.
       await nextTurn()
       const isOver = forMs(120)
       while (!isOver());
