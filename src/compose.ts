@@ -27,6 +27,7 @@ import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { registerNearCacheMetrics } from './metrics/near-cache-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
+import { registerStoreMetrics } from './metrics/store-metrics.ts'
 import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
 import { createCatalogStore } from './redis/catalog-store.ts'
 import {
@@ -38,6 +39,7 @@ import {
   type SubscriberClients,
 } from './redis/client.ts'
 import type { RedisRole } from './redis/client-options.ts'
+import { describeBreakerEvent } from './redis/describe-breaker-event.ts'
 import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
@@ -124,11 +126,15 @@ export function composeGateway(options: GatewayOptions): Gateway {
 
   const servers = {
     data: () => {
+      const reader = createRecordReader(readsClient, {
+        report: (event) => write(log, describeBreakerEvent(event)),
+      })
+      registerStoreMetrics(registry, reader.breakers)
       const services = {
         recommend: createRecommend({
           verifier: createTokenVerifier(),
           snapshots,
-          reader: createRecordReader(readsClient),
+          reader,
           nearCache,
         }),
         metrics,

@@ -209,6 +209,16 @@ export const limits = {
   redirectionsOfCommandMax: 16,
   /** Reads that wait for Redis at one time in one process; the next one falls down the ladder at once. */
   readsInFlightMax: 16_384,
+  /** A Redis that takes no longer is never too slow, whatever the reads' deadlines. */
+  nodePatienceMsMin: 50,
+  /** What a Redis' breaker judges by: calls within this time, and at least so many of them. */
+  breakerWindowMs: 1_000,
+  breakerOutcomesMin: 5,
+  /** Pauses between two probes of a Redis that failed, without jitter. */
+  breakerProbeMsMin: 100,
+  breakerProbeMsMax: 1_000,
+  /** Nodes of a Cluster that have a breaker: as many as Redis allows for. */
+  breakersMax: 1_000,
   acceptCacheEntriesMax: 256,
   /** A longer `Accept` admits nothing: 15 kB of ranges took 2 ms to weigh. Browsers send some 150. */
   acceptCharactersMax: 512,

@@ -25,6 +25,16 @@ export const metricNames = {
     help: 'Connections of the data plane that were closed unread, because data.connectionsMax were open',
     labels: [],
   },
+  storeBreakerOpen: {
+    name: 'recgate_store_breaker_open',
+    help: 'Whether reads are answered without this Redis, because it fails them: 1 or 0, by node',
+    labels: ['node'],
+  },
+  storeBreakerOpened: {
+    name: 'recgate_store_breaker_opened_total',
+    help: 'Times that a Redis was found to fail reads',
+    labels: [],
+  },
   catalogRevision: {
     name: 'recgate_catalog_revision',
     help: 'The catalog revision that is served, by tenant',

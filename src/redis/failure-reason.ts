@@ -14,10 +14,15 @@ const openSsl = /^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*$/s
 
 /**
  * An error's words and nothing else: ioredis' errors carry the arguments of the command, a password among them, and
- * old servers repeat unknown commands with their arguments. Null where it tells nothing.
+ * old servers repeat unknown commands with their arguments.
  */
-function reasonOf({ message }: Error, { tls }: RedisEndpoint): string | null {
-  const reason = message.replace(/,? with args beginning with:.*$/s, '').replace(openSsl, 'TLS: $1')
+export function wordsOf({ message }: Error): string {
+  return message.replace(/,? with args beginning with:.*$/s, '')
+}
+
+/** Null where it tells nothing. */
+function reasonOf(error: Error, { tls }: RedisEndpoint): string | null {
+  const reason = wordsOf(error).replace(openSsl, 'TLS: $1')
   if (reason === '' || withoutReason.test(reason)) return null
   // A server that misses a certificate may be gone before its alert is read.
   return tls !== null && tls.cert === undefined && /ECONNRESET|EPIPE|before secure TLS/.test(reason)

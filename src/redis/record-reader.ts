@@ -1,23 +1,39 @@
 import { limits } from '../domain/limits.ts'
 import type { RecordReader, RecordReadResult } from '../serving/ports.ts'
+import type { BreakerEvent } from './breaker-event.ts'
 import { isCluster, type RedisClient } from './client.ts'
 import { createClusterReads } from './cluster-reads.ts'
+import { type CountedBreakers, createNodeBreakers } from './node-breakers.ts'
 import { createScriptReads } from './script-reads.ts'
 import { createSharedReads } from './shared-reads.ts'
+import { createTurningClock } from './turning-clock.ts'
 import type { Settle, WaitingRead } from './waiting-read.ts'
 
 /** How often deadlines are looked at: one timer for all reads costs less than one each. */
 const sweepMs = 5
 
+export interface RecordReaderOptions {
+  /** Milliseconds that never run backwards. */
+  readonly clock?: () => number
+  /** Told when a Redis fails reads, and when it answers them again. */
+  readonly report?: (event: BreakerEvent) => void
+}
+
+export interface GuardedRecordReader extends RecordReader {
+  readonly breakers: CountedBreakers
+}
+
 /**
  * Gathers the reads of one turn of the event loop, has them sent together, and answers each by its deadline. Redis is
- * asked for a row once at a time; reads of it that come meanwhile wait for the same answer.
- * `clock` gives milliseconds that never run backwards.
+ * asked for a row once at a time; reads of it that come meanwhile wait for the same answer. A read that needs a Redis
+ * which fails reads is answered at once.
  */
 export function createRecordReader(
   client: RedisClient,
-  clock: () => number = () => performance.now(),
-): RecordReader {
+  { clock = () => performance.now(), report = () => undefined }: RecordReaderOptions = {},
+): GuardedRecordReader {
+  const turning = createTurningClock(clock)
+  const breakers = createNodeBreakers({ clock, turningMs: turning.now, report })
   /** Not sent yet. */
   let queued: WaitingRead[] = []
   /** Sent and not looked at since; those answered meanwhile leave at the next sweep. */
@@ -41,7 +57,9 @@ export function createRecordReader(
     if (waitingRead.followers !== null) for (const follower of waitingRead.followers) answer(follower, result)
   }
 
-  const send = isCluster(client) ? createClusterReads(client, settle) : createScriptReads(client, settle)
+  const sender = isCluster(client)
+    ? createClusterReads(client, settle, breakers)
+    : createScriptReads(client, settle, breakers.create)
 
   function start(waitingRead: WaitingRead): void {
     if (!shared.follow(waitingRead)) {
@@ -49,14 +67,25 @@ export function createRecordReader(
       queued.push(waitingRead)
     }
     waiting.push(waitingRead)
-    if (!isSweeping) setTimeout(expire, sweepMs)
+    if (!isSweeping) sweepLater()
     isSweeping = true
   }
 
   function flush(): void {
     const reads = queued
     queued = []
-    send(reads)
+    sender.send(reads)
+  }
+
+  function sweepLater(): void {
+    turning.expect(clock() + sweepMs)
+    setTimeout(sweep, sweepMs)
+  }
+
+  /** Replies that lie there are read first: a process that was held up takes them rather than to call them late. */
+  function sweep(): void {
+    turning.fired()
+    setImmediate(expire)
   }
 
   function expire(): void {
@@ -67,18 +96,19 @@ export function createRecordReader(
       return waitingRead.settle !== null
     })
     isSweeping = waiting.length > 0
-    if (isSweeping) setTimeout(expire, sweepMs)
+    if (isSweeping) sweepLater()
   }
 
   return {
-    read(read, deadlineAt) {
+    breakers,
+    read(read, deadlineAt, modelDeadlineAt = deadlineAt) {
       if (read.own === null && read.control === null)
         return Promise.resolve({ from: 'none', cause: 'no-table' })
-      if (client.status !== 'ready' || inFlight >= limits.readsInFlightMax)
+      if (!sender.canSend() || inFlight >= limits.readsInFlightMax)
         return Promise.resolve({ from: 'none', cause: 'store' })
       return new Promise((resolve) => {
         inFlight++
-        start({ read, deadlineAt, settle: resolve, followers: null, isOver: false })
+        start({ read, deadlineAt, modelDeadlineAt, settle: resolve, followers: null, isOver: false })
       })
     },
   }

@@ -5,6 +5,9 @@ import type { Cause } from '../domain/reasons.ts'
 import { bucketOf } from '../domain/row-key.ts'
 import type { ActiveTable } from '../domain/snapshot.ts'
 import type { RecordReadResult } from '../serving/ports.ts'
+import { describeNode } from './endpoint.ts'
+import { wordsOf } from './failure-reason.ts'
+import type { CreateBreaker, Outcome } from './node-breaker.ts'
 import type { ReadSender, Settle, WaitingRead } from './waiting-read.ts'
 
 /**
@@ -48,31 +51,48 @@ const misses = ['no-table', 'unknown-row', 'table-damaged'] as const satisfies r
 
 type ScriptReply = readonly (Uint8Array | [miss: number, sibling?: Uint8Array])[]
 
-/** Sends a turn's reads to one node, at most `limits.readsPerCallMax` a call. */
-export function createScriptReads(client: Redis, settle: Settle): ReadSender {
-  const script = createScriptCall(client)
+/** What a probe asks: the script, about no row. */
+const noReads = ['0', '0']
 
-  async function call({ reads, parameters }: ReadCall): Promise<void> {
+/** Sends a turn's reads to one node, at most `limits.readsPerCallMax` a call. */
+export function createScriptReads(client: Redis, settle: Settle, createBreaker: CreateBreaker): ReadSender {
+  const script = createScriptCall(client)
+  const breaker = createBreaker(nodeNameOf(client), () =>
+    client.status === 'ready' ? script(noReads, () => undefined).then(() => null, wordsOf) : null,
+  )
+  client.on('ready', breaker.reached)
+  client.on('end', breaker.stop)
+
+  async function call({ reads, parameters, modelDeadlineAt }: ReadCall): Promise<void> {
     try {
-      const replies = await script(parameters())
+      const replies = await script(parameters(), (trip) => breaker.observe(trip, modelDeadlineAt()))
       for (let index = 0; index < reads.length; index++) settle(reads[index]!, resultOf(replies[index]))
     } catch {
-      // What went wrong is counted as the cause, and reported by the client's error event.
+      // What went wrong is counted as the cause; the breaker tells of it, and the client's error event.
       for (const waitingRead of reads) settle(waitingRead, { from: 'none', cause: 'store' })
     }
   }
 
-  return (reads) => {
-    let readCall = createReadCall()
-    for (const waitingRead of reads) {
-      if (!readCall.hasRoom()) {
-        void call(readCall)
-        readCall = createReadCall()
+  return {
+    canSend: () => !breaker.isOpen && client.status === 'ready',
+    send(reads) {
+      let readCall = createReadCall()
+      for (const waitingRead of reads) {
+        if (!readCall.hasRoom()) {
+          void call(readCall)
+          readCall = createReadCall()
+        }
+        readCall.add(waitingRead)
       }
-      readCall.add(waitingRead)
-    }
-    void call(readCall)
+      void call(readCall)
+    },
   }
+}
+
+/** What Sentinels call it, or where it is. */
+function nodeNameOf({ options }: Redis): string {
+  const { sentinels, name, host = 'localhost', port = 6_379 } = options
+  return sentinels ? (name ?? '') : describeNode({ host, port })
 }
 
 function resultOf(reply: ScriptReply[number] | undefined): RecordReadResult {
@@ -87,6 +107,8 @@ interface ReadCall {
   readonly reads: readonly WaitingRead[]
   hasRoom(): boolean
   add(waitingRead: WaitingRead): void
+  /** The latest of the reads'. */
+  modelDeadlineAt(): number
   /** The number of keys, the keys, and the script's arguments. */
   parameters(): string[]
 }
@@ -97,6 +119,7 @@ function createReadCall(): ReadCall {
   const keys: string[] = []
   const tables: ActiveTable[] = []
   const rows: string[] = []
+  let modelDeadlineAt = Number.NEGATIVE_INFINITY
 
   /** The character that names a table; its bucket for this row becomes the next key. */
   function name(table: ActiveTable | null, rowKey: string): string {
@@ -113,9 +136,11 @@ function createReadCall(): ReadCall {
     add(waitingRead) {
       const { rowKey, own, control } = waitingRead.read
       reads.push(waitingRead)
+      modelDeadlineAt = Math.max(modelDeadlineAt, waitingRead.modelDeadlineAt)
       const ownName = name(own, rowKey)
       rows.push(ownName + name(control, rowKey) + rowKey)
     },
+    modelDeadlineAt: () => modelDeadlineAt,
     parameters: () => [
       String(keys.length),
       ...keys,
@@ -126,8 +151,16 @@ function createReadCall(): ReadCall {
   }
 }
 
-/** The script by its hash; sent whole where the server doesn't hold it yet, or any more. */
-function createScriptCall(client: Redis): (parameters: readonly string[]) => Promise<ScriptReply> {
+/** A server that answers so is well. */
+const isAnswer = /^(NOSCRIPT|ERR unknown command)/i
+
+type ScriptCall = (parameters: readonly string[], onTrip: (trip: Outcome) => void) => Promise<ScriptReply>
+
+/**
+ * The script by its hash; sent whole where the server doesn't hold it yet, or any more. `onTrip` is called with each
+ * command's outcome when it is sent: what two of them take together is not the server's doing.
+ */
+function createScriptCall(client: Redis): ScriptCall {
   const sha = createHash('sha1').update(readScript).digest('hex')
   /** EVALSHA_RO came with Redis 7.0; it may run on a replica and under a read-only ACL. */
   let suffix: '_RO' | '' = '_RO'
@@ -136,20 +169,32 @@ function createScriptCall(client: Redis): (parameters: readonly string[]) => Pro
     suffix = '_RO'
   })
 
-  async function call(command: 'EVALSHA' | 'EVAL', parameters: readonly string[]): Promise<ScriptReply> {
+  async function call(
+    command: 'EVALSHA' | 'EVAL',
+    parameters: readonly string[],
+    onTrip: (trip: Outcome) => void,
+  ): Promise<ScriptReply> {
     const script = command === 'EVAL' ? readScript : sha
     const tried = suffix
+    const trip = client.callBuffer(`${command}${tried}`, script, ...parameters)
+    onTrip(trip.then(isWell, failureOf))
     try {
-      return (await client.callBuffer(`${command}${tried}`, script, ...parameters)) as ScriptReply
+      return (await trip) as ScriptReply
     } catch (error) {
       const { message } = error as Error
-      if (command === 'EVALSHA' && message.startsWith('NOSCRIPT')) return call('EVAL', parameters)
+      if (command === 'EVALSHA' && message.startsWith('NOSCRIPT')) return call('EVAL', parameters, onTrip)
       // By what this call tried: another one in flight may have learnt it meanwhile.
       if (tried === '' || !/^ERR unknown command/i.test(message)) throw error
       suffix = ''
-      return call(command, parameters)
+      return call(command, parameters, onTrip)
     }
   }
 
-  return (parameters) => call('EVALSHA', parameters)
+  return (parameters, onTrip) => call('EVALSHA', parameters, onTrip)
+}
+
+const isWell = () => null
+
+function failureOf(error: Error): string | null {
+  return isAnswer.test(error.message) ? null : wordsOf(error)
 }

@@ -4,6 +4,8 @@ import type { RecordRead, RecordReadResult } from '../serving/ports.ts'
 export interface WaitingRead {
   readonly read: RecordRead
   readonly deadlineAt: number
+  /** What Redis is given; later than `deadlineAt` where a client asked for less. */
+  readonly modelDeadlineAt: number
   /** Null once it is answered: a reply that comes later has nobody to go to. */
   settle: ((result: RecordReadResult) => void) | null
   /** Of the same row: they came while this one was under way, and get what Redis answers to it. Null: none came. */
@@ -20,5 +22,9 @@ export function isAwaited({ settle, followers }: WaitingRead): boolean {
 /** Says what Redis answered to a read, or that it failed; whoever was answered before hears nothing more. */
 export type Settle = (waitingRead: WaitingRead, result: RecordReadResult) => void
 
-/** Sends the reads of one turn of the event loop; each is settled when its reply is there. */
-export type ReadSender = (reads: readonly WaitingRead[]) => void
+export interface ReadSender {
+  /** Whether any of them can be sent; else they are answered at once. */
+  canSend(): boolean
+  /** Sends the reads of one turn of the event loop; each is settled when its reply is there. */
+  send(reads: readonly WaitingRead[]): void
+}

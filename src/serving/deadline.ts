@@ -7,8 +7,8 @@ import type { RecordReadResult } from './ports.ts'
 export interface RequestDeadline {
   /** On `performance.now()`'s clock. */
   readonly at: number
-  /** The client asked for less than the model gives: running out then says nothing about the gateway. */
-  readonly byClient: boolean
+  /** The model's own; later than `at` where the client asked for less, whose running out says nothing about the gateway. */
+  readonly modelAt: number
 }
 
 /** The model's deadline, or the earlier one that the header `Recgate-Deadline-Ms` asks for. */
@@ -17,18 +17,19 @@ export function requestDeadline(
   header: string | undefined,
   receivedAt: number,
 ): RequestDeadline | Refusal {
-  if (header === undefined) return { at: receivedAt + model.deadlineMs, byClient: false }
+  const modelAt = receivedAt + model.deadlineMs
+  if (header === undefined) return { at: modelAt, modelAt }
   const asked = Number(header)
   if (!/^[0-9]{1,9}$/.test(header) || asked < limits.deadlineMsMin)
     return refuse(
       'header-invalid',
       `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin}`,
     )
-  return { at: receivedAt + Math.min(asked, model.deadlineMs), byClient: asked < model.deadlineMs }
+  return { at: Math.min(receivedAt + asked, modelAt), modelAt }
 }
 
 /** Tells apart who set the deadline that a read ran into. */
 export function attributeDeadline(found: RecordReadResult, deadline: RequestDeadline): RecordReadResult {
-  if (found.from !== 'none' || found.cause !== 'deadline' || !deadline.byClient) return found
+  if (found.from !== 'none' || found.cause !== 'deadline' || deadline.at === deadline.modelAt) return found
   return { from: 'none', cause: 'client-deadline' }
 }

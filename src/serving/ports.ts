@@ -42,10 +42,11 @@ export type RecordReadResult =
 
 export interface RecordReader {
   /**
-   * Never rejects: a fault of Redis is the cause `store`, a late one `deadline`. `deadlineAt` is on `performance.now()`'s
-   * clock. Reads of one row at one time share one answer of Redis, and each has its own deadline.
+   * Never rejects: a fault of Redis is the cause `store`, a late one `deadline`. Times are on `performance.now()`'s clock.
+   * `modelDeadlineAt` is the later one where a client asked for less than its model gives: only a Redis that misses the
+   * model's is too slow. Reads of one row at one time share one answer of Redis, and each has its own deadline.
    */
-  read(read: RecordRead, deadlineAt: number): Promise<RecordReadResult>
+  read(read: RecordRead, deadlineAt: number, modelDeadlineAt?: number): Promise<RecordReadResult>
 }
 
 export interface ServingMetrics {

@@ -64,7 +64,8 @@ export function createRecommend(services: RecommendServices) {
     if (isRefusal(deadline)) return refuseTo(tenant.id, deadline)
 
     const { row } = target
-    const found = row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at), deadline)
+    const found =
+      row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
     const recommendation = climbDown(target.model, target, found, row)
     if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 

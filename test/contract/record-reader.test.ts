@@ -367,7 +367,7 @@ describe.skipIf(binary === null || onCluster)('reading records from a server of 
 
     test('each read has its own deadline', async () => {
       let nowMs = 0
-      const reader = createRecordReader(fixture.reads, () => nowMs)
+      const reader = createRecordReader(fixture.reads, { clock: () => nowMs })
       const order: string[] = []
       const read = async (name: string, deadlineAt: number) => {
         const result = await reader.read({ rowKey: 'row-0', own: table, control: null }, deadlineAt)

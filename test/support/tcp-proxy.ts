@@ -1,4 +1,5 @@
 import { createConnection, createServer, type Socket } from 'node:net'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 
 /** Stands between a client and a server, so that a network can fail as networks do. */
 export interface TcpProxy {
@@ -12,7 +13,19 @@ export interface TcpProxy {
   forgetOpenOnes(): void
   /** As the former, also for those to come: a server that can't be reached and doesn't say so. */
   swallowAll(): void
+  /** How replies travel from now on, over all connections; null: as they come. */
+  setWeather(weather: Weather | null): void
   stop(): Promise<void>
+}
+
+/** What can happen to a reply on its way. */
+export interface Weather {
+  /** What comes in one piece arrives so much later, and never before what came before it. */
+  readonly delayMs?: () => number
+  /** It goes on in slices of 1 to so many bytes, each in a packet of its own. */
+  readonly sliceBytesMax?: number
+  /** The chance, 0 to 1, that the connection is reset before a slice, or before what comes in one piece. */
+  readonly resetChance?: number
 }
 
 /** `ownPort` 0 takes any that is free. */
@@ -21,9 +34,44 @@ export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<Tc
   const sockets = new Set<Socket>()
   let connections = 0
   let swallowing = false
+  let weather: Weather | null = null
+
+  /** One after the other; a socket that is closed meanwhile takes no more. */
+  async function travel(chunk: Buffer, to: Socket, dueAt: number): Promise<void> {
+    const { sliceBytesMax = chunk.length, resetChance = 0 } = weather ?? {}
+    const heldMs = dueAt - performance.now()
+    if (heldMs > 0) await pause(heldMs)
+    for (let start = 0; start < chunk.length && !to.destroyed; ) {
+      if (Math.random() < resetChance) {
+        to.resetAndDestroy()
+        return
+      }
+      const end = start + Math.ceil(Math.random() * sliceBytesMax)
+      to.write(chunk.subarray(start, end))
+      start = end
+      if (start < chunk.length) await nextTurn()
+    }
+  }
+
   const server = createServer((near) => {
     connections++
     const far = createConnection({ port: targetPort, host: '127.0.0.1' })
+    near.setNoDelay(true)
+    far.setNoDelay(true)
+    /** Replies that are on their way; null: none. */
+    let travelling: Promise<void> | null = null
+    const reply = (chunk: Buffer) => {
+      if (weather === null && travelling === null) {
+        near.write(chunk)
+        return
+      }
+      const dueAt = performance.now() + (weather?.delayMs?.() ?? 0)
+      const mine = (travelling ?? Promise.resolve()).then(() => travel(chunk, near, dueAt))
+      travelling = mine
+      void mine.then(() => {
+        if (travelling === mine) travelling = null
+      })
+    }
     let forgotten = swallowing
     const pair = {
       forget: () => {
@@ -36,7 +84,11 @@ export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<Tc
       [far, near],
     ] as const) {
       sockets.add(from)
-      from.on('data', (chunk) => forgotten || to.write(chunk))
+      from.on('data', (chunk) => {
+        if (forgotten) return
+        if (from === far) reply(chunk)
+        else to.write(chunk)
+      })
       from.on('error', () => undefined)
       from.on('close', () => {
         sockets.delete(from)
@@ -56,6 +108,9 @@ export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<Tc
     swallowAll: () => {
       swallowing = true
       for (const pair of open) pair.forget()
+    },
+    setWeather: (next) => {
+      weather = next
     },
     async stop() {
       for (const socket of sockets) socket.destroy()
