@@ -51,7 +51,8 @@ export async function compileTenant(
   )
   const { model, unit, version } = document.claims
   const claims = { model, unit, version: version ?? null }
-  return { tenant: { id: document.tenant, revision, models, claims }, issuers }
+  const quota = document.quota ?? null
+  return { tenant: { id: document.tenant, revision, models, claims, quota }, issuers }
 }
 
 function compileModel(

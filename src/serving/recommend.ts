@@ -2,12 +2,15 @@ import { CodecError } from '../domain/codec/codec.ts'
 import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
 import type { Format } from '../domain/reasons.ts'
 import type { CompiledTenant } from '../domain/snapshot.ts'
-import { attributeDeadline, requestDeadline } from './deadline.ts'
+import { createBoundedRead } from './bounded-reads.ts'
+import { requestDeadline } from './deadline.ts'
 import type { Query } from './find-model.ts'
 import { createFindTarget } from './find-target.ts'
 import { climbDown, defaultRecord, type Recommendation } from './ladder.ts'
 import type { RecordReader, Snapshots, TokenVerifier } from './ports.ts'
+import type { ReadBound } from './read-bound.ts'
 import { type Representation, represent } from './represent.ts'
+import type { TenantQuotas } from './tenant-quotas.ts'
 
 export interface RecommendationRequest {
   readonly authorization: string | undefined
@@ -29,6 +32,8 @@ export interface RecommendServices {
   readonly verifier: TokenVerifier
   readonly snapshots: Snapshots
   readonly reader: RecordReader
+  readonly readBound: ReadBound
+  readonly quotas: TenantQuotas
 }
 
 const noSnapshot = refuse('busy', 'the gateway is starting')
@@ -38,8 +43,10 @@ const unacceptable = refuse(
 )
 
 /** The whole request: authenticate → find the model and select the version (`find-target`) → read record → represent. */
-export function createRecommend({ verifier, snapshots, reader }: RecommendServices) {
+export function createRecommend(services: RecommendServices) {
+  const { verifier, snapshots, reader, readBound, quotas } = services
   const findTarget = createFindTarget()
+  const read = createBoundedRead(reader, readBound)
 
   return async function recommend(request: RecommendationRequest): Promise<Answer | Refusal> {
     const catalog = snapshots.current()
@@ -58,11 +65,18 @@ export function createRecommend({ verifier, snapshots, reader }: RecommendServic
     const deadline = requestDeadline(target.model, request.deadlineMs, request.receivedAt)
     if (isRefusal(deadline)) return refuseTo(tenant.id, deadline)
 
-    const found = await reader.read(target.read, deadline.at)
-    const recommendation = climbDown(target.model, target, attributeDeadline(found, deadline))
-    if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
+    // Only now: a token that proves nothing must not spend what a tenant may ask.
+    const overQuota = quotas.enter(tenant)
+    if (overQuota !== null) return overQuota
+    try {
+      const found = await read(target.read, target.model, deadline)
+      const recommendation = climbDown(target.model, target, found)
+      if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
-    return representOrFall(tenant, recommendation, format)
+      return representOrFall(tenant, recommendation, format)
+    } finally {
+      quotas.leave(tenant)
+    }
   }
 }
 

@@ -17,6 +17,7 @@ function find(
     revision: 1,
     models: new Map(ids.map((id) => [id, compiledModel(id)])),
     claims: { model: claim, unit: 'sub', version: null },
+    quota: null,
   }
   const issuer = {
     issuer: 'https://auth.studio.example',
