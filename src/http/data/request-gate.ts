@@ -29,10 +29,10 @@ export function createRequestGate(bounds: GateBounds): RequestGate {
   const { inFlightMax, eventLoopDelayMsMax, eventLoopUtilizationMax } = bounds
   const heapBytesMax = bounds.heapBytesMax ?? getHeapStatistics().heap_size_limit * limits.heapShareMax
   let inFlight = 0
-  let isUnderPressure = () => false
+  let isUnderPressure = false
   return {
     enter() {
-      if (inFlight >= inFlightMax || isUnderPressure()) return false
+      if (inFlight >= inFlightMax || isUnderPressure) return false
       inFlight++
       return true
     },
@@ -41,18 +41,28 @@ export function createRequestGate(bounds: GateBounds): RequestGate {
     },
     inFlight: () => inFlight,
     watch(app) {
-      // In a context without routes: the plugin's hook would be run for every request, health checks included, and
-      // write a refusal of its own. What it sampled is four comparisons away.
-      app.register(async (context) => {
-        await context.register(underPressure, {
-          sampleInterval: limits.pressureSampleMs,
-          maxEventLoopDelay: eventLoopDelayMsMax,
-          maxEventLoopUtilization: eventLoopUtilizationMax,
-          // Since the last sample; the plugin's default is since the process began.
-          eventLoopUtilizationMode: 'interval',
-          maxHeapUsedBytes: heapBytesMax,
-        })
-        isUnderPressure = () => context.isUnderPressure()
+      // Without bounds the plugin samples and adds no hook, which would be run for every request, health checks
+      // included, and write a refusal of its own.
+      app.register(underPressure, {
+        sampleInterval: limits.pressureSampleMs,
+        // Since the last sample; the plugin's default is since the process began.
+        eventLoopUtilizationMode: 'interval',
+      })
+      app.addHook('onReady', async () => {
+        let wasTooMuch = false
+        // Every other sample, so that none is judged twice. Only what lasts counts: a single stall of the whole process
+        // is over when it is seen, and the plugin gives a sample without a measurement an infinite delay.
+        const judging = setInterval(() => {
+          const { eventLoopDelay, eventLoopUtilized, heapUsed } = app.memoryUsage()
+          const isTooMuch =
+            eventLoopDelay > eventLoopDelayMsMax ||
+            eventLoopUtilized > eventLoopUtilizationMax ||
+            heapUsed > heapBytesMax
+          isUnderPressure = isTooMuch && wasTooMuch
+          wasTooMuch = isTooMuch
+        }, limits.pressureSampleMs * 2)
+        judging.unref()
+        app.addHook('onClose', async () => clearInterval(judging))
       })
     },
   }
