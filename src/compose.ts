@@ -41,6 +41,7 @@ import {
   type SubscriberClients,
 } from './redis/client.ts'
 import type { RedisRole } from './redis/client-options.ts'
+import { isForbidden } from './redis/forbidden.ts'
 import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
@@ -196,17 +197,13 @@ function composeProcessCount(
     roll: createLiveProcesses(client, randomToken()),
     everyMs: settings.heartbeatMs,
     onCount: quotas.shareAmong,
-    isForbidden: isNoPermission,
+    isForbidden,
     onForbidden: ({ message }) =>
       log.warn(
         { reason: message },
         'Redis forbids saying that this gateway lives: each gives the whole of a quota, or its last known share (docs/redis.md)',
       ),
   })
-}
-
-function isNoPermission({ message }: Error): boolean {
-  return message.startsWith('NOPERM')
 }
 
 /** The live keys of the tenants' key servers. */
@@ -321,7 +318,7 @@ function composeCollector(
     collect: (tenantId) => collectTables(services, tenantId, 'a gateway'),
     everyMs: settings.collectEveryMs,
     // A gateway's user may only read, where docs/redis.md's rules are followed.
-    isForbidden: isNoPermission,
+    isForbidden,
     report: (event) => write(log, describeCollectorEvent(event)),
   })
   return {

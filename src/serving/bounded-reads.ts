@@ -1,3 +1,4 @@
+import type { Cause } from '../domain/reasons.ts'
 import type { CompiledModel } from '../domain/snapshot.ts'
 import { attributeDeadline, type RequestDeadline } from './deadline.ts'
 import type { RecordRead, RecordReader, RecordReadResult } from './ports.ts'
@@ -34,4 +35,4 @@ function paceOf(found: RecordReadResult, tookMs: number, { deadlineMs }: Compile
   return tookMs > deadlineMs / 2 ? 'slow' : 'quick'
 }
 
-const saysNothing: ReadonlySet<string> = new Set(['store', 'no-table', 'client-deadline', 'shed'])
+const saysNothing: ReadonlySet<Cause> = new Set(['store', 'no-table', 'client-deadline', 'shed'])

@@ -2,15 +2,12 @@ import { getHeapStatistics } from 'node:v8'
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
 import { limits } from '../../domain/limits.ts'
+import { createPressureJudge, type PressureBounds } from './pressure.ts'
 
 /** What the whole process may take on. Blind to tenants: before a signature has verified nobody is one. */
-export interface GateBounds {
+export interface GateBounds extends Omit<PressureBounds, 'heapBytesMax'> {
   /** Requests that are being answered at one time. */
   readonly inFlightMax: number
-  /** Mean delay of the event loop over a sample. */
-  readonly eventLoopDelayMsMax: number
-  /** The part of a sample that the event loop was at work, 0 to 1; 1 is never too much. */
-  readonly eventLoopUtilizationMax: number
   /** Default: nine tenths of what V8 may take. */
   readonly heapBytesMax?: number | undefined
 }
@@ -21,18 +18,18 @@ export interface RequestGate {
   enter(): boolean
   leave(): void
   inFlight(): number
-  /** Begins to sample this process, until the server closes. */
+  /** Samples this process from when the server is ready until it closes. */
   watch(app: FastifyInstance): void
 }
 
 export function createRequestGate(bounds: GateBounds): RequestGate {
-  const { inFlightMax, eventLoopDelayMsMax, eventLoopUtilizationMax } = bounds
   const heapBytesMax = bounds.heapBytesMax ?? getHeapStatistics().heap_size_limit * limits.heapShareMax
+  const judge = createPressureJudge({ ...bounds, heapBytesMax })
   let inFlight = 0
   let isUnderPressure = false
   return {
     enter() {
-      if (inFlight >= inFlightMax || isUnderPressure) return false
+      if (inFlight >= bounds.inFlightMax || isUnderPressure) return false
       inFlight++
       return true
     },
@@ -48,22 +45,15 @@ export function createRequestGate(bounds: GateBounds): RequestGate {
         // Since the last sample; the plugin's default is since the process began.
         eventLoopUtilizationMode: 'interval',
       })
+      let judging: NodeJS.Timeout | undefined
       app.addHook('onReady', async () => {
-        let wasTooMuch = false
-        // Every other sample, so that none is judged twice. Only what lasts counts: a single stall of the whole process
-        // is over when it is seen, and the plugin gives a sample without a measurement an infinite delay.
-        const judging = setInterval(() => {
-          const { eventLoopDelay, eventLoopUtilized, heapUsed } = app.memoryUsage()
-          const isTooMuch =
-            eventLoopDelay > eventLoopDelayMsMax ||
-            eventLoopUtilized > eventLoopUtilizationMax ||
-            heapUsed > heapBytesMax
-          isUnderPressure = isTooMuch && wasTooMuch
-          wasTooMuch = isTooMuch
+        // Every other sample, so that none is judged twice.
+        judging = setInterval(() => {
+          isUnderPressure = judge(app.memoryUsage())
         }, limits.pressureSampleMs * 2)
         judging.unref()
-        app.addHook('onClose', async () => clearInterval(judging))
       })
+      app.addHook('onClose', async () => clearInterval(judging))
     },
   }
 }
