@@ -76,6 +76,9 @@ program
       'RECGATE_PUSH_METRICS',
     ),
   )
+  .option('--shard <i/n>', 'load part i of n, from 0, of one table; the last of n processes activates it')
+  .option('--expected-rows <n>', 'about how many rows all shards have together', wholeNumber)
+  .option('--run <name>', 'which attempt at the whole table the shard belongs to, e.g. a Job’s uid')
   .addOption(whoOption())
   .option('--why <reason>', 'why, for the history', 'publish')
   .addOption(configOption())

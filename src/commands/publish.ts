@@ -14,14 +14,16 @@ import { describeBadRow } from '../tables/pack-rows.ts'
 import type { PublishTarget } from '../tables/ports.ts'
 import { publish } from '../tables/publish.ts'
 import type { PublishReport } from '../tables/publish-report.ts'
-import type { PublishProgress } from '../tables/publish-request.ts'
+import type { PublishProgress, PublishRequest, PublishServices } from '../tables/publish-request.ts'
+import { publishShard, type ShardOutcome } from '../tables/shards/publish-shard.ts'
 import { keepHeapLean } from './lean-heap.ts'
 import { createCommandLog, currentUser, note, print, printJson } from './output.ts'
 import { metricsTeller, type PublishMetricsOptions } from './publish-metrics.ts'
+import { isPart, type ShardOptions, shardOf, tellShard } from './publish-shard.ts'
 import { type OpenSource, publishSource, type SourceOptions } from './publish-source.ts'
 import { withTools } from './with-tools.ts'
 
-export interface PublishOptions extends SourceOptions, PublishMetricsOptions {
+export interface PublishOptions extends SourceOptions, ShardOptions, PublishMetricsOptions {
   readonly tenant: string
   readonly model: string
   readonly version: string
@@ -31,6 +33,11 @@ export interface PublishOptions extends SourceOptions, PublishMetricsOptions {
   readonly why: string
 }
 
+type WhatToPublish = Omit<
+  PublishOptions,
+  'json' | keyof ShardOptions | keyof PublishMetricsOptions | Exclude<keyof SourceOptions, 'sql'>
+>
+
 /** `recgate publish`: rows → a new, active generation of a version's table. */
 export async function publishFiles(
   settings: Settings,
@@ -38,6 +45,7 @@ export async function publishFiles(
   options: PublishOptions,
 ): Promise<void> {
   keepHeapLean()
+  const shard = shardOf(options)
   const log = createCommandLog(settings.logLevel)
   const { names, open } = publishSource(settings, files, options, log)
   const tell = metricsTeller(options)
@@ -47,11 +55,20 @@ export async function publishFiles(
     durationSeconds: (performance.now() - startedAt) / 1000,
     at: new Date(),
   })
-  const publishing = withTools(settings, (tools) => publishWith(tools, names, options, open))
+  const publishing = withTools<PublishReport | ShardOutcome>(settings, (tools) =>
+    shard === null
+      ? publishWith(tools, names, options, open)
+      : publishBy((...given) => publishShard(...given, shard), tools, names, options, open),
+  )
   const report = await publishing.catch(async (error: Error) => {
     await tell(finish(null))
     throw error
   })
+  // Only the whole table has an outcome; the shard that ends it tells.
+  if (isPart(report)) {
+    tellShard(report, { ...options, seconds: finish(null).durationSeconds })
+    return
+  }
   const finished = finish(report)
   for (const warning of report.warnings) note(`warning: ${warning}`)
   if (options.json) printJson({ ...report, seconds: finished.durationSeconds })
@@ -64,9 +81,19 @@ export async function publishFiles(
 export async function publishWith(
   tools: Tools,
   files: readonly string[],
-  options: Omit<PublishOptions, 'json' | keyof PublishMetricsOptions | Exclude<keyof SourceOptions, 'sql'>>,
+  options: WhatToPublish,
   open: OpenSource = (how) => openRows(files, how),
 ): Promise<PublishReport> {
+  return publishBy(publish, tools, files, options, open)
+}
+
+async function publishBy<Report>(
+  work: (services: PublishServices, request: PublishRequest) => Promise<Report>,
+  tools: Tools,
+  files: readonly string[],
+  options: WhatToPublish,
+  open: OpenSource,
+): Promise<Report> {
   const target = await publishTarget(tools.catalog, options)
   const textColumns = [
     ...target.key.map((part) => part.column),
@@ -81,7 +108,7 @@ export async function publishWith(
   const by = options.who ?? currentUser()
   const progress = createProgress()
   try {
-    return await publish(
+    return await work(
       {
         store: tools.tables,
         leases: tools.leases,

@@ -1,7 +1,9 @@
 import { findLiveModel, findLiveTenant } from '../catalog/live-tenant.ts'
 import { type ListedTable, tableList } from '../catalog/table-list.ts'
-import { composeTools } from '../compose.ts'
+import { composeTools, type Tools } from '../compose.ts'
 import type { Settings } from '../settings/schema.ts'
+import type { Manifest } from '../tables/manifest.ts'
+import { missingShards, readShards } from '../tables/shards/shard-state.ts'
 import { createCommandLog, printJson, printTable } from './output.ts'
 
 /** `recgate tables list`: every generation of a tenant, those that are being loaded included. */
@@ -18,9 +20,19 @@ export async function listTables(
       for (const [generation, manifest] of await tools.tables.manifests(options.tenant, model)) {
         // The catalog knows it: a publish was cut off right after its activation.
         if (live.state.models[model]?.generations[generation] !== undefined) continue
-        const { token: _, statistics: __, recordRevision: ___, startedAt, heartbeatAt, ...shown } = manifest
+        const {
+          token: _,
+          statistics: __,
+          recordRevision: ___,
+          startedAt,
+          heartbeatAt,
+          run,
+          ...shown
+        } = manifest
+        const shards =
+          run === undefined ? {} : { shards: await shardsOf(tools, options.tenant, model, generation, run) }
         const times = { publishedAt: startedAt, heartbeatAt, activatedAt: null, lastActiveAt: null }
-        tables.push({ model, generation, ...shown, ...times, findings: [] })
+        tables.push({ model, generation, ...shown, ...times, ...shards, findings: [] })
       }
     const shown = tables.filter(({ model }) => options.model === undefined || model === options.model)
     const now = Date.now()
@@ -38,7 +50,30 @@ export async function listTables(
 }
 
 /** While it is being loaded also when its publisher was last heard of, and why it failed. */
-type Row = ListedTable & { readonly heartbeatAt?: string; readonly problem?: string | null }
+type Row = ListedTable & {
+  readonly heartbeatAt?: string
+  readonly problem?: string | null
+  readonly shards?: ShardsShown
+}
+
+/** Where several processes load it. */
+interface ShardsShown {
+  readonly run: string | null
+  readonly total: number
+  readonly loaded: number
+  readonly missing: readonly number[]
+}
+
+async function shardsOf(
+  { leases }: Tools,
+  tenantId: string,
+  modelId: string,
+  generation: number,
+  { id, shards }: NonNullable<Manifest['run']>,
+): Promise<ShardsShown> {
+  const missing = missingShards(await readShards(leases, { tenantId, modelId, generation }, shards))
+  return { run: id, total: shards, loaded: shards - missing.length, missing }
+}
 
 const head = [
   'MODEL',
@@ -54,9 +89,10 @@ const head = [
 ] as const
 
 function cells(table: Row, now: number): string[] {
-  const { model, version, generation, state, rows, bytes, publishedAt, by, source } = table
+  const { model, version, generation, state, rows, bytes, publishedAt, by, source, shards } = table
   const age = describeAge((now - Date.parse(publishedAt)) / 1000)
-  const texts = [model, version, generation, state, rows, bytes, age, publishedAt, by, source.join(', ')]
+  const shown = shards === undefined ? state : `${state} ${shards.loaded}/${shards.total}`
+  const texts = [model, version, generation, shown, rows, bytes, age, publishedAt, by, source.join(', ')]
   return texts.map(String)
 }
 

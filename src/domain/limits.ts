@@ -59,6 +59,24 @@ export const limits = {
   leaseRenewMs: 5_000,
   /** A publish that is over tells a Pushgateway so for so long at most. */
   metricsPushMsMax: 5_000,
+  /** Processes that load one generation together. */
+  shardsMax: 1_000,
+  /** What is lost of a generation that several load is taken up again until so long after the last of them was heard of. */
+  runLeaseMs: 900_000,
+  /** How a run ended, and what its shards did, is known so long: whatever tries again after it isn't a run of its own. */
+  runKnownMs: 86_400_000,
+  /** How often a shard that waits for another process looks again. */
+  runPollMs: 200,
+  /** A name that Airflow or Kubernetes gave, as bytes of UTF-8. */
+  runIdBytesMax: 250,
+  /** Rows a bucket at most where `--expected-rows` was wrong: beyond what any Redis keeps compact. */
+  rowsPerBucketMax: 512,
+  /** From so many rows a bucket on, on average, some are beyond 128, where Redis other than 7.0 keeps them twice as large. */
+  rowsPerBucketCompactMax: 100,
+  /** Values of an enum that a shard counts, the commonest first: what it takes for exact shares of all shards together. */
+  shardEnumValuesMax: 4_096,
+  /** Source names that are kept of all shards together. */
+  shardSourcesMax: 16,
   /** Before an activation, replicas are given so long to have what was written. */
   replicasWaitMs: 10_000,
   /** Gates compare with a previous generation of at least so many rows: the mean of ten says nothing. */

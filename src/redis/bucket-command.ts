@@ -7,8 +7,17 @@ import type { BucketRow } from '../tables/ports.ts'
  * copying them into one buffer a bucket takes 0.2.
  */
 export function bucketCommand(key: string, token: string, rows: readonly BucketRow[]): Command {
-  const command = new Command('hset', [key], { replyEncoding: 'utf8' })
-  const bytes = encode(key, token, rows)
+  return encoded(new Command('hset', [key], { replyEncoding: 'utf8' }), ['HSET', key, '', token], rows)
+}
+
+/** `EVAL script 1 bucket token rowKey record …`, in the same way. */
+export function addCommand(script: string, key: string, token: string, rows: readonly BucketRow[]): Command {
+  const command = new Command('eval', [script, '1', key], { replyEncoding: 'utf8' })
+  return encoded(command, ['EVAL', script, '1', key, token], rows)
+}
+
+function encoded(command: Command, opening: readonly string[], rows: readonly BucketRow[]): Command {
+  const bytes = encode(opening, rows)
   // ioredis' own way of writing, called again where a cluster redirects; its types don't say that bytes are fine.
   command.toWritable = (() => bytes) as unknown as Command['toWritable']
   return command
@@ -21,10 +30,10 @@ function headOf(length: number): Buffer {
   return heads[length] ?? Buffer.from(`$${length}\r\n`)
 }
 
-function encode(key: string, token: string, rows: readonly BucketRow[]): Buffer {
+function encode(texts: readonly string[], rows: readonly BucketRow[]): Buffer {
   const opening = Buffer.from(
-    `*${rows.length * 2 + 4}\r\n$4\r\nHSET\r\n$${Buffer.byteLength(key)}\r\n${key}\r\n$0\r\n\r\n` +
-      `$${Buffer.byteLength(token)}\r\n${token}\r\n`,
+    `*${texts.length + rows.length * 2}\r\n` +
+      texts.map((text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`).join(''),
   )
   let size = opening.length
   for (const { keyStart, keyEnd, recordEnd } of rows)

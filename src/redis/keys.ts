@@ -12,6 +12,9 @@
  *     rg:{rg-catalog}:changes               channel of announcements; the message is the tenant
  *     rg:m:TENANT:MODEL                     hash    generation → manifest of a publish under way, or failed
  *     rg:m:TENANT:MODEL:VERSION             string  who publishes the version; lapses
+ *     rg:m:TENANT:MODEL:VERSION:RUN         string  how a run of several publishers ended; RUN is base64url; lapses
+ *     rg:m:TENANT:MODEL::GENERATION:SHARD   string  who loads this part of a generation, or what came of it; lapses
+ *     rg:m:TENANT:MODEL::GENERATION:finisher  string  who verifies and activates what all shards loaded; lapses
  *     rg:m:TENANT::collector                string  who collects the tenant's tables; lapses
  *     rg:t:TENANT:MODEL:GENERATION:BUCKET   hash    row key → packed record, "" → the generation's token
  *
@@ -37,6 +40,11 @@ export const tableKeys = {
   manifests: (tenantId: string, modelId: string) => `rg:m:${tenantId}:${modelId}`,
   versionLease: (tenantId: string, modelId: string, versionId: string) =>
     `rg:m:${tenantId}:${modelId}:${versionId}`,
+  run: (tenantId: string, modelId: string, versionId: string, runId: string) =>
+    `rg:m:${tenantId}:${modelId}:${versionId}:${Buffer.from(runId).toString('base64url')}`,
+  /** No version has an empty id. */
+  shard: (tenantId: string, modelId: string, generation: number, shard: number | 'finisher') =>
+    `rg:m:${tenantId}:${modelId}::${generation}:${shard}`,
   /** No model has an empty id. */
   collectorLease: (tenantId: string) => `rg:m:${tenantId}::collector`,
   /** The bucket's number follows. */

@@ -15,6 +15,13 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('UNLINK', KEYS[1]) end
 return 1
 `
 
+/** KEYS: the lease. ARGV: what must stand there, what shall, milliseconds */
+const replaceScript = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+`
+
 /** Keys that lapse by themselves, by Redis' clock. */
 export function createLeaseStore(client: RedisClient): LeaseStore {
   return {
@@ -32,6 +39,10 @@ export function createLeaseStore(client: RedisClient): LeaseStore {
       return (await client.eval(renewScript, 1, keyOf(name), holder, leaseMs)) === 1
     },
 
+    async replace(name, from, to, leaseMs) {
+      return (await client.eval(replaceScript, 1, keyOf(name), from, to, leaseMs)) === 1
+    },
+
     async release(name, holder) {
       await client.eval(releaseScript, 1, keyOf(name), holder)
     },
@@ -41,7 +52,16 @@ export function createLeaseStore(client: RedisClient): LeaseStore {
 }
 
 function keyOf(name: LeaseName): string {
-  return name.lease === 'collector'
-    ? tableKeys.collectorLease(name.tenantId)
-    : tableKeys.versionLease(name.tenantId, name.modelId, name.versionId)
+  switch (name.lease) {
+    case 'version':
+      return tableKeys.versionLease(name.tenantId, name.modelId, name.versionId)
+    case 'run':
+      return tableKeys.run(name.tenantId, name.modelId, name.versionId, name.runId)
+    case 'shard':
+      return tableKeys.shard(name.tenantId, name.modelId, name.generation, name.shard)
+    case 'finisher':
+      return tableKeys.shard(name.tenantId, name.modelId, name.generation, 'finisher')
+    case 'collector':
+      return tableKeys.collectorLease(name.tenantId)
+  }
 }

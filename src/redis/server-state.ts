@@ -24,7 +24,8 @@ export function watchEngine(client: RedisClient, onConnected: (engine: string) =
   return () => engine
 }
 
-async function describeEngine(client: RedisClient): Promise<string> {
+/** What serves there. */
+export async function describeEngine(client: RedisClient): Promise<string> {
   try {
     const masters = mastersOf(client)
     const [first] = masters

@@ -2,7 +2,7 @@ import { FaultsError } from '../domain/errors.ts'
 import { faultsOf } from '../domain/zod-faults.ts'
 import { type Manifest, manifestDocument, manifestText } from '../tables/manifest.ts'
 import type { GenerationAddress, TableStore } from '../tables/ports.ts'
-import { bucketCommand } from './bucket-command.ts'
+import { addCommand, bucketCommand } from './bucket-command.ts'
 import type { RedisClient } from './client.ts'
 import { tableKeys } from './keys.ts'
 import { awaitReplicas, bucketMemory, memoryOf } from './server-state.ts'
@@ -15,6 +15,22 @@ import { together } from './together.ts'
 const replaceScript = `
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+`
+
+/** KEYS: a bucket. ARGV: the token that it must bear, then fields with their values */
+const addScript = `
+if redis.call('HGET', KEYS[1], '') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+return 1
+`
+
+/** KEYS: a bucket. ARGV: the token that it bears, the one that it shall bear */
+const sealScript = `
+local token = redis.call('HGET', KEYS[1], '')
+if token == ARGV[2] then return 1 end
+if token ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], '', ARGV[2])
 return 1
 `
 
@@ -42,6 +58,12 @@ export function createTableStore(client: RedisClient): TableStore {
       await client.hdel(tableKeys.manifests(tenantId, modelId), String(generation))
     },
 
+    async manifest({ tenantId, modelId, generation }) {
+      const key = tableKeys.manifests(tenantId, modelId)
+      const text = await client.hget(key, String(generation))
+      return text === null ? null : parseManifest(text, key, String(generation))
+    },
+
     async manifests(tenantId, modelId) {
       const key = tableKeys.manifests(tenantId, modelId)
       const entries = await client.hgetall(key)
@@ -57,6 +79,22 @@ export function createTableStore(client: RedisClient): TableStore {
           return client.sendCommand(command) as Promise<unknown>
         }),
       )
+    },
+
+    async addRows(address, token, buckets) {
+      const added = await together(
+        buckets.map(({ number, rows }) => {
+          const command = addCommand(addScript, bucketKey(address, number), token, rows)
+          return client.sendCommand(command) as Promise<unknown>
+        }),
+      )
+      return added.every((one) => one === 1)
+    },
+
+    async sealBuckets(address, { from, to }, first, count) {
+      const keys = bucketKeys(address, first, count)
+      const sealed = await together(keys.map((key) => client.eval(sealScript, 1, key, from, to)))
+      return sealed.every((one) => one === 1)
     },
 
     async rowCounts(address, token, first, count) {

@@ -104,7 +104,7 @@ function createRows(name: string, keyColumn: string, keyPart: (key: string) => s
   }
 
   function lineOf({ key, fields }: KeyedHash): string {
-    const line: Record<string, string | number | boolean> = { __proto__: null as never }
+    const line: Record<string, string | number | boolean> = Object.create(null)
     line[keyColumn] = keyPart(key)
     for (const [field, value] of fields) {
       learn(field, key)

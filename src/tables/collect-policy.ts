@@ -60,7 +60,8 @@ export function planCollection(
   for (const at of manifests) {
     if (known(at) || (at.isHeld && at.manifest.state !== 'failed')) continue
     const { modelId, generation, manifest } = at
-    const why = manifest.state === 'failed' ? 'its publish failed' : 'its publisher is gone'
+    const gone = manifest.run === undefined ? 'its publisher is gone' : 'its shards are gone'
+    const why = manifest.state === 'failed' ? 'its publish failed' : gone
     collectable.push({ ...figures(manifest), modelId, generation, why, manifest })
   }
   return { collectable, forgotten, redundant: manifests.filter((at) => known(at) && !at.isHeld) }

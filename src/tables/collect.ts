@@ -4,8 +4,8 @@ import type { GenerationState, TenantState } from '../domain/tenant-state.ts'
 import { type Collectable, type CollectionPlan, type ManifestAt, planCollection } from './collect-policy.ts'
 import { type HeldLease, holdLease, leaseToken } from './hold-lease.ts'
 import type { GenerationCatalog, LeaseStore, LiveTables, TableStore, TablesChange } from './ports.ts'
-
 import { removeTable } from './remove-table.ts'
+import { forgetShards } from './shards/shard-state.ts'
 
 export interface CollectServices {
   readonly store: TableStore
@@ -77,6 +77,7 @@ async function collectHeld(
     // Whatever its publisher still writes, it finds out with its next batch.
     if (manifest !== null) await store.putManifest(address, { ...manifest, state: 'collecting' })
     await removeTable(store, address, buckets, lease.renew)
+    if (manifest?.run !== undefined) await forgetShards(leases, address, manifest.run.shards)
   }
   if (plan.collectable.length + plan.forgotten.length > 0)
     await catalog.change(tenantId, (live) => finished(live, plan, now().toISOString()))

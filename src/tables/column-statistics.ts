@@ -2,12 +2,15 @@ import type { RecordField } from '../domain/codec/record-field.ts'
 import type { RecordSchema } from '../domain/codec/record-schema.ts'
 import { limits } from '../domain/limits.ts'
 import type { TableStatistics } from '../domain/table-statistics.ts'
+import { commonest, type StatisticsSums, sharesOf } from './merge-statistics.ts'
 
 /** What the gates compare, gathered while rows are packed: some 2 % of the time that packing takes. */
 export interface ColumnStatistics {
   /** One row that fitted: one value a column, in their order. */
   add(values: readonly unknown[]): void
   finish(): TableStatistics
+  /** What statistics of several shards are made of together. */
+  sums(): StatisticsSums
 }
 
 interface Mean {
@@ -62,7 +65,12 @@ export function createColumnStatistics(schema: RecordSchema, names: readonly str
       means: Object.fromEntries(
         means.flatMap(({ name, sum, count }) => (count === 0 ? [] : [[name, sum / count]])),
       ),
-      shares: Object.fromEntries(shares.map(({ name, counts }) => [name, commonest(counts, rows)])),
+      shares: Object.fromEntries(shares.map(({ name, counts }) => [name, sharesOf(counts, rows)])),
+    }),
+    sums: () => ({
+      rows,
+      means: means.map(({ name, sum, count }) => [name, sum, count]),
+      shares: shares.map(({ name, counts }) => [name, commonest(counts, limits.shardEnumValuesMax)]),
     }),
   }
 }
@@ -78,11 +86,4 @@ function addAll(mean: Mean, items: readonly unknown[]): void {
     mean.sum += Number(item)
     mean.count++
   }
-}
-
-function commonest(counts: ReadonlyMap<unknown, number>, rows: number): [string, number][] {
-  return [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, limits.enumSharesMax)
-    .map(([value, count]) => [String(value), count / rows])
 }

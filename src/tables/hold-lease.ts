@@ -16,6 +16,10 @@ export interface HeldLease {
   readonly token: string
   /** Throws OperationError where it is another's by now. */
   renew(): Promise<void>
+  /**
+   * Renews no more: `text` stands for it, for so long. False: it is another's by now, or has lapsed.
+   */
+  handOver(text: string, leaseMs: number): Promise<boolean>
   /** Never fails: what can't be released lapses. */
   release(): Promise<void>
 }
@@ -28,10 +32,12 @@ export async function holdLease(
   leases: LeaseStore,
   name: LeaseName,
   holder: LeaseHolder,
-): Promise<{ readonly held: HeldLease } | { readonly held: null; readonly by: string }> {
+): Promise<
+  { readonly held: HeldLease } | { readonly held: null; readonly by: string; readonly text: string }
+> {
   const text = JSON.stringify(holder)
   const other = await leases.take(name, text, limits.leaseMs)
-  if (other !== null) return { held: null, by: describeHolder(other) }
+  if (other !== null) return { held: null, by: describeHolder(other), text: other }
   let isLost = false
 
   async function renew(): Promise<void> {
@@ -46,6 +52,10 @@ export async function holdLease(
     held: {
       token: holder.token,
       renew,
+      async handOver(next, leaseMs) {
+        clearInterval(timer)
+        return leases.replace(name, text, next, leaseMs)
+      },
       async release() {
         clearInterval(timer)
         await leases.release(name, text).catch(() => undefined)
@@ -55,12 +65,21 @@ export async function holdLease(
 }
 
 function describeLease(name: LeaseName): string {
-  return name.lease === 'collector'
-    ? `the collection of tenant ${name.tenantId}'s tables`
-    : `the publishing of ${name.modelId}/${name.versionId}`
+  switch (name.lease) {
+    case 'version':
+    case 'run':
+      return `the publishing of ${name.modelId}/${name.versionId}`
+    case 'shard':
+      return `shard ${name.shard} of generation ${name.generation} of ${name.modelId}`
+    case 'finisher':
+      return `the verification of generation ${name.generation} of ${name.modelId}`
+    case 'collector':
+      return `the collection of tenant ${name.tenantId}'s tables`
+  }
 }
 
-function describeHolder(text: string): string {
+/** For people; also of what nobody here could have written. */
+export function describeHolder(text: string): string {
   const { by, since } = parseHolder(text) ?? { by: 'somebody', since: 'an unknown time' }
   return `${by}, since ${since}`
 }

@@ -10,7 +10,6 @@ import type { BucketRow, GenerationAddress, PackedRow, PublishTarget, TableStore
 import { estimateMemory, memoryOfTables, preflight } from './preflight.ts'
 import { beginPublication, type Publication } from './publication.ts'
 import type { PublishRequest, PublishServices } from './publish-request.ts'
-import { removeTable } from './remove-table.ts'
 import { verifyLoaded } from './verify.ts'
 
 /** A generation on its way to a decision. */
@@ -81,13 +80,13 @@ export async function loadGeneration(
     await publication.beat({ state: 'loaded' })
     return { address, entry: publication.manifest, publication, warnings: need.warnings }
   } catch (error) {
-    await takeAway(store, publication, error as Error)
+    await publication.abandon(error as Error)
     throw error
   }
 }
 
 /** Numbers begin anew where a catalog was lost and its tables were not; what lies there may still be served. */
-async function freeAddress(
+export async function freeAddress(
   { store, catalog }: PublishServices,
   { tenantId, modelId }: PublishTarget,
 ): Promise<GenerationAddress> {
@@ -150,21 +149,5 @@ function rowOf({ data, keyStart, keyEnd, recordEnd }: BucketRow): PackedRow {
   return {
     rowKey: data.toString('utf8', keyStart, keyEnd),
     packed: Buffer.from(data.subarray(keyEnd, recordEnd)),
-  }
-}
-
-/** Best effort: where Redis is gone, the manifest stays and tells what is left. */
-export async function takeAway(
-  store: TableStore,
-  { address, manifest }: Publication,
-  reason: Error,
-): Promise<void> {
-  try {
-    await removeTable(store, address, manifest.buckets)
-    await store.removeManifest(address)
-  } catch {
-    // The error that led here says more than this one.
-    const failed = { ...manifest, state: 'failed' as const, problem: reason.message }
-    await store.replaceManifest(address, manifest, failed).catch(() => undefined)
   }
 }

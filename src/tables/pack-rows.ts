@@ -1,6 +1,7 @@
 import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { TableStatistics } from '../domain/table-statistics.ts'
+import type { StatisticsSums } from './merge-statistics.ts'
 import { createPartitions, type Duplicate, type Partitions } from './partitions.ts'
 import type { PublishTarget, RowSource } from './ports.ts'
 import { compileRowPacker, type RowProblem } from './row-packer.ts'
@@ -22,10 +23,17 @@ export interface PackedRows {
   /** Row keys or records too long for Redis' compact hashes; each makes its bucket more than twice as large. */
   readonly longRows: number
   readonly statistics: TableStatistics
+  /** What statistics of several shards are made of. */
+  readonly sums: StatisticsSums
 }
+
+/** What is told of rows that were packed, wherever they are by now. */
+export type RowCounts = Omit<PackedRows, 'partitions' | 'statistics' | 'sums'>
 
 export interface PackOptions {
   readonly badRowsMax: number
+  /** One shard of several may be without rows. */
+  readonly mayBeEmpty?: boolean
   readonly onProgress: (rowsRead: number) => void
 }
 
@@ -48,7 +56,7 @@ async function packInto(
   partitions: Partitions,
   source: RowSource,
   target: PublishTarget,
-  { badRowsMax, onProgress }: PackOptions,
+  { badRowsMax, mayBeEmpty = false, onProgress }: PackOptions,
 ): Promise<PackedRows> {
   const packer = compileRowPacker(source.columns, target)
   const places = createPlaces()
@@ -74,8 +82,17 @@ async function packInto(
   for (const duplicate of await partitions.removeDuplicates()) bad.add(describe(duplicate, keyField, places))
   const { count: badRows, shown: badRowsShown } = bad
   if (badRows > badRowsMax) throw tooManyBadRows(badRows, rowsRead, badRowsShown, badRowsMax)
-  if (partitions.rows === 0) throw new OperationError('there is no row to publish; nothing was written')
-  return { partitions, rowsRead, badRows, badRowsShown, longRows, statistics: packer.statistics() }
+  if (partitions.rows === 0 && !mayBeEmpty)
+    throw new OperationError('there is no row to publish; nothing was written')
+  return {
+    partitions,
+    rowsRead,
+    badRows,
+    badRowsShown,
+    longRows,
+    statistics: packer.statistics(),
+    sums: packer.sums(),
+  }
 }
 
 export function describeBadRow({ file, row, field, problem }: BadRow): string {

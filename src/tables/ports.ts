@@ -121,10 +121,27 @@ export interface TableStore {
   /** Writes `to` where exactly `from` stands; false: it doesn't. */
   replaceManifest(address: GenerationAddress, from: Manifest, to: Manifest): Promise<boolean>
   removeManifest(address: GenerationAddress): Promise<void>
+  /** Null: there is none. Throws FaultsError where what stands there is no manifest. */
+  manifest(address: GenerationAddress): Promise<Manifest | null>
   /** Throws FaultsError where what stands there is no manifest. */
   manifests(tenantId: string, modelId: string): Promise<ReadonlyMap<number, Manifest>>
   /** Writes whole buckets in one trip. */
   writeBuckets(address: GenerationAddress, token: string, buckets: readonly Bucket[]): Promise<void>
+  /**
+   * Adds rows to buckets that are there already, in one trip. False: a bucket bears another token, or isn't there, and
+   * got nothing, which the server decides bucket by bucket.
+   */
+  addRows(address: GenerationAddress, token: string, buckets: readonly Bucket[]): Promise<boolean>
+  /**
+   * Gives so many buckets their token for good: nobody can add to them any more who knows the first one. False: one
+   * bears neither, or isn't there.
+   */
+  sealBuckets(
+    address: GenerationAddress,
+    tokens: { readonly from: string; readonly to: string },
+    first: number,
+    count: number,
+  ): Promise<boolean>
   /** Rows in each of the buckets `first` to `first + count - 1`; -1 where a bucket lacks the token. */
   rowCounts(
     address: GenerationAddress,
@@ -164,11 +181,16 @@ export interface LeaseStore {
   take(name: LeaseName, holder: string, leaseMs: number): Promise<string | null>
   /** Also where it has lapsed and nobody took it since. False: it is another's. */
   renew(name: LeaseName, holder: string, leaseMs: number): Promise<boolean>
+  /** Where exactly `from` stands, `to` does from now on; false: it doesn't. */
+  replace(name: LeaseName, from: string, to: string, leaseMs: number): Promise<boolean>
   release(name: LeaseName, holder: string): Promise<void>
   holder(name: LeaseName): Promise<string | null>
 }
 
-/** One publish of a version at a time; one collector of a tenant at a time. */
+/**
+ * One publish of a version at a time; one collector of a tenant at a time. Where several processes load a generation, one
+ * at a time is at each shard of it, and one at the end of all; how the run ended stands under the run's name.
+ */
 export type LeaseName =
   | {
       readonly lease: 'version'
@@ -176,6 +198,15 @@ export type LeaseName =
       readonly modelId: string
       readonly versionId: string
     }
+  | {
+      readonly lease: 'run'
+      readonly tenantId: string
+      readonly modelId: string
+      readonly versionId: string
+      readonly runId: string
+    }
+  | (GenerationAddress & { readonly lease: 'shard'; readonly shard: number })
+  | (GenerationAddress & { readonly lease: 'finisher' })
   | { readonly lease: 'collector'; readonly tenantId: string }
 
 /** What a publish needs to know of the version that it publishes. */

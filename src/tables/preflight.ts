@@ -47,12 +47,25 @@ export async function preflight(store: TableStore, request: PreflightRequest): P
   const servers = await store.serverMemory()
   const memoryBytes = await measureNeed(store, request)
   if (servers === null) return { memoryBytes, warnings: [] }
-  const faults = memoryFaults(servers, memoryBytes, request)
-  if (faults.length === 0) return { memoryBytes, warnings: evictionWarnings(servers) }
-  const { buckets, partitions } = request
+  const need = { ...request, memoryBytes, rows: request.partitions.rows }
+  return { memoryBytes, warnings: checkFits(servers, need) }
+}
+
+/** What a table, or a part of one, is known or estimated to take. */
+export interface ExpectedNeed
+  extends Pick<PreflightRequest, 'address' | 'buckets' | 'tenantBytes' | 'memoryShare'> {
+  readonly memoryBytes: number
+  readonly rows: number
+}
+
+/** What people should know; throws OperationError with the figures where it doesn't fit beside what is there. */
+export function checkFits(servers: readonly ServerMemory[], need: ExpectedNeed): string[] {
+  const { memoryBytes, rows, buckets } = need
+  const faults = memoryFaults(servers, memoryBytes, need)
+  if (faults.length === 0) return evictionWarnings(servers)
   throw new OperationError(
     `the table needs about ${megabytes(memoryBytes)} of Redis' memory ` +
-      `(${partitions.rows} rows in ${buckets} buckets, ${Math.ceil(memoryBytes / partitions.rows)} bytes a row), and ` +
+      `(${rows} rows in ${buckets} buckets, ${Math.ceil(memoryBytes / rows)} bytes a row), and ` +
       `${faults.join('; ')}. Nothing was loaded: make room with \`recgate tables collect\`, or give Redis more memory`,
   )
 }
@@ -74,6 +87,19 @@ async function measureNeed(
   return Math.round((bytes / rows) * partitions.rows + buckets * slotBytes)
 }
 
+/** Of a table that is there, by some of its buckets; null where Redis doesn't tell. */
+export async function measuredMemory(
+  store: TableStore,
+  address: GenerationAddress,
+  buckets: number,
+): Promise<number | null> {
+  const sampled = Math.min(buckets, limits.preflightBucketsMax)
+  const numbers = Array.from({ length: sampled }, (_, index) => Math.floor((index * buckets) / sampled))
+  const measured = await store.bucketMemory(address, numbers)
+  if (measured === null) return null
+  return Math.round((measured.reduce((sum, one) => sum + one, 0) / sampled + slotBytes) * buckets)
+}
+
 async function firstBuckets(partitions: Partitions, buckets: number): Promise<readonly Bucket[]> {
   for await (const trip of partitions.buckets(buckets)) return trip.slice(0, limits.preflightBucketsMax)
   return []
@@ -83,7 +109,7 @@ async function firstBuckets(partitions: Partitions, buckets: number): Promise<re
 function memoryFaults(
   servers: readonly ServerMemory[],
   memoryBytes: number,
-  { tenantBytes, memoryShare, address }: PreflightRequest,
+  { tenantBytes, memoryShare, address }: Omit<ExpectedNeed, 'memoryBytes' | 'rows' | 'buckets'>,
 ): string[] {
   const needed = memoryBytes / servers.length
   const full = servers.flatMap(({ usedBytes, maxBytes }) =>

@@ -2,6 +2,7 @@ import { OperationError } from '../domain/errors.ts'
 import type { HeldLease } from './hold-lease.ts'
 import type { Manifest } from './manifest.ts'
 import type { GenerationAddress, TableStore } from './ports.ts'
+import { removeTable } from './remove-table.ts'
 
 /**
  * A generation that is being loaded, by whoever still has its manifest and its version's lease. Both are looked at with
@@ -13,6 +14,8 @@ export interface Publication {
   readonly manifest: Manifest
   /** Says that the publisher lives, and what has changed. Throws OperationError where the generation is no longer its own. */
   beat(change?: Partial<Pick<Manifest, 'state' | 'memoryBytes'>>): Promise<void>
+  /** It won't become active, for this reason: takes away what was written. Never fails. */
+  abandon(reason: Error): Promise<void>
 }
 
 export async function beginPublication(
@@ -36,6 +39,24 @@ export async function beginPublication(
       const [isOwn] = await Promise.all([store.replaceManifest(address, from, manifest), lease.renew()])
       if (!isOwn) throw lost(address)
     },
+    abandon: (reason) => takeAway(store, address, manifest, reason),
+  }
+}
+
+/** Best effort: where Redis is gone, the manifest stays and tells what is left. */
+export async function takeAway(
+  store: TableStore,
+  address: GenerationAddress,
+  manifest: Manifest,
+  reason: Error,
+): Promise<void> {
+  try {
+    await removeTable(store, address, manifest.buckets)
+    await store.removeManifest(address)
+  } catch {
+    // The error that led here says more than this one.
+    const failed = { ...manifest, state: 'failed' as const, problem: reason.message }
+    await store.replaceManifest(address, manifest, failed).catch(() => undefined)
   }
 }
 

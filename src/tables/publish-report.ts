@@ -1,6 +1,6 @@
 import type { GateFinding } from '../domain/gates.ts'
 import type { PackedGeneration } from '../domain/tenant-state.ts'
-import type { BadRow, PackedRows } from './pack-rows.ts'
+import type { BadRow, RowCounts } from './pack-rows.ts'
 
 /**
  * `activated`: it is served. `unchanged`: the active generation has the same content, and stays. `refused`: it is loaded,
@@ -31,7 +31,7 @@ export interface PublishReport {
 export function reportOf(
   generation: number,
   { rows, bytes, memoryBytes, buckets, contentHash }: PackedGeneration,
-  { badRows, badRowsShown, longRows }: PackedRows,
+  { badRows, badRowsShown, longRows }: RowCounts,
 ): Omit<PublishReport, 'outcome' | 'catalogRevision'> {
   return {
     generation,

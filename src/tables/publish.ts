@@ -1,15 +1,13 @@
-import { OperationError } from '../domain/errors.ts'
-import { limits } from '../domain/limits.ts'
-import { activeGeneration, type GenerationState, type ModelState } from '../domain/tenant-state.ts'
+import { activeGeneration } from '../domain/tenant-state.ts'
 import { type HeldLease, holdLease } from './hold-lease.ts'
-import { type Candidate, loadGeneration } from './load-generation.ts'
+import { loadGeneration } from './load-generation.ts'
 import { type PackedRows, packRows } from './pack-rows.ts'
-import type { PublishTarget, TableStore } from './ports.ts'
 import { type PublishReport, reportOf } from './publish-report.ts'
 import type { PublishRequest, PublishServices } from './publish-request.ts'
 import { settleGeneration } from './settle-generation.ts'
+import { busyVersion } from './shards/busy-version.ts'
+import { hasContent, standingGeneration } from './standing-content.ts'
 import { targetModel } from './target-model.ts'
-import { isThere } from './verify.ts'
 
 /**
  * Rows → a new generation of a version's table → active, in one catalog change. What is served meanwhile stays as it
@@ -24,11 +22,7 @@ export async function publish(services: PublishServices, request: PublishRequest
     { lease: 'version', tenantId, modelId, versionId },
     { token: services.newToken(), by, since: services.now().toISOString() },
   )
-  if (lease.held === null)
-    throw new OperationError(
-      `${modelId}/${versionId} is being published already (by ${lease.by}); nothing was read. ` +
-        `If that publish has died, its hold lapses after ${limits.leaseMs / 1000} s`,
-    )
+  if (lease.held === null) throw await busyVersion(services.leases, target, lease.text)
   try {
     const packed = await packRows(source, target, {
       badRowsMax: request.badRowsMax,
@@ -64,36 +58,4 @@ async function publishPacked(
   const standing = await standingGeneration(services.store, target, model, contentHash)
   if (standing !== null) return settleGeneration(services, request, packed, standing)
   return settleGeneration(services, request, packed, await loadGeneration(services, request, packed, lease))
-}
-
-interface Generation {
-  readonly generation: number
-  readonly entry: GenerationState
-}
-
-/** A table that was lost in Redis is no reason not to load it again. */
-async function hasContent(
-  store: TableStore,
-  { tenantId, modelId }: PublishTarget,
-  { generation, entry }: Generation,
-  contentHash: string,
-): Promise<boolean> {
-  return entry.contentHash === contentHash && (await isThere(store, { tenantId, modelId, generation }, entry))
-}
-
-/** The same content that was loaded and refused before: it needs no second copy for each time that a job tries again. */
-async function standingGeneration(
-  store: TableStore,
-  target: PublishTarget,
-  model: ModelState,
-  contentHash: string,
-): Promise<Candidate | null> {
-  const { tenantId, modelId, versionId } = target
-  for (const [number, entry] of Object.entries(model.generations)) {
-    if (entry.version !== versionId || entry.state !== 'loaded') continue
-    const generation = Number(number)
-    if (!(await hasContent(store, target, { generation, entry }, contentHash))) continue
-    return { address: { tenantId, modelId, generation }, entry, publication: null, warnings: [] }
-  }
-  return null
 }

@@ -8,6 +8,7 @@ import { joinRowKey, rowKeyFault, rowKeyValue, rowKeyValueFault } from '../domai
 import type { KeyPart } from '../domain/snapshot.ts'
 import type { TableStatistics } from '../domain/table-statistics.ts'
 import { createColumnStatistics } from './column-statistics.ts'
+import type { StatisticsSums } from './merge-statistics.ts'
 import type { PublishTarget, RowBatch, SourceColumn, SourceValue } from './ports.ts'
 
 /** What keeps a row out of a table: the field at fault, what is wrong, what would fit. */
@@ -29,6 +30,8 @@ export interface RowPacker {
   pack(row: number): RowProblem | null
   /** Of all rows that were packed. */
   statistics(): TableStatistics
+  /** What statistics of several shards are made of. */
+  sums(): StatisticsSums
 }
 
 /** Looks the columns up once. Throws OperationError naming every column that is missing or has no place. */
@@ -112,6 +115,7 @@ export function compileRowPacker(
       }
     },
     statistics: statistics.finish,
+    sums: statistics.sums,
   }
 }
 

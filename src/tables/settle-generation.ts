@@ -4,8 +4,8 @@ import { loadedEntry, moveGeneration, withGenerations } from '../domain/generati
 import { limits } from '../domain/limits.ts'
 import { activeGeneration, type ModelState, type PackedGeneration } from '../domain/tenant-state.ts'
 import { failedGates } from './gates.ts'
-import { type Candidate, takeAway } from './load-generation.ts'
-import type { PackedRows } from './pack-rows.ts'
+import type { Candidate } from './load-generation.ts'
+import type { RowCounts } from './pack-rows.ts'
 import type { LiveTables, PublishTarget, TableStore, TablesChange } from './ports.ts'
 import { type PublishReport, reportOf } from './publish-report.ts'
 import type { PublishRequest, PublishServices } from './publish-request.ts'
@@ -15,8 +15,8 @@ import { targetModel } from './target-model.ts'
 /** Active, or loaded and refused: in one catalog change, whoever else changes the tenant meanwhile. */
 export async function settleGeneration(
   { store, catalog, now }: PublishServices,
-  { target }: PublishRequest,
-  packed: PackedRows,
+  { target }: Pick<PublishRequest, 'target'>,
+  packed: RowCounts,
   candidate: Candidate,
 ): Promise<PublishReport> {
   const { address, entry, publication } = candidate
@@ -47,7 +47,7 @@ export async function settleGeneration(
   } catch (error) {
     // After a broken connection the generation may be active, and must stay; a refusal is certain.
     const isCertain = !isOpen || error instanceof OperationError || error instanceof FaultsError
-    if (publication !== null && isCertain) await takeAway(store, publication, error as Error)
+    if (publication !== null && isCertain) await publication.abandon(error as Error)
     throw error
   }
 }
@@ -56,7 +56,7 @@ async function judge(
   store: TableStore,
   model: ModelState,
   { tenantId, modelId, versionId, gates, record }: PublishTarget,
-  { rowsRead, badRows }: PackedRows,
+  { rowsRead, badRows }: RowCounts,
   { address, entry }: Candidate,
 ): Promise<readonly GateFinding[]> {
   const active = activeGeneration(model, versionId)

@@ -96,6 +96,45 @@ for (const engine of engines) {
         expect(await store.rowCounts(address, 'another-token', 4, 1)).toEqual([1])
       })
 
+      test('rows are added to buckets that bear the token, and to no others', async () => {
+        const address = newAddress()
+        await store.writeBuckets(address, token, [bucketOf(0), bucketOf(1, ['a', 1])])
+        await store.writeBuckets(address, 'another', [bucketOf(2)])
+        const added = [bucketOf(0, ['b', ...allBytes]), bucketOf(1, ['a', 2], ['__proto__', 3])]
+        expect(await store.addRows(address, token, added)).toBe(true)
+        expect(await store.addRows(address, token, [])).toBe(true)
+        expect(await store.rowCounts(address, token, 0, 2)).toEqual([1, 2])
+        const rows = ['b', 'a', '__proto__'].map((rowKey) => ({ bucket: rowKey === 'b' ? 0 : 1, rowKey }))
+        expect((await store.readRows(address, rows)).map((bytes) => [...bytes!])).toEqual([
+          [...allBytes],
+          [2],
+          [3],
+        ])
+        // One of another token, one that was taken away: the others get theirs.
+        for (const number of [2, 3]) {
+          const trip = [bucketOf(number, ['c', 1]), bucketOf(0, [`beside-${number}`, 1])]
+          expect(await store.addRows(address, token, trip), `${number}`).toBe(false)
+        }
+        expect(await store.rowCounts(address, token, 0, 1)).toEqual([3])
+        expect(await client.hgetall(keyOf(address, 2))).toEqual({ '': 'another' })
+        expect(await client.exists(keyOf(address, 3))).toBe(0)
+      })
+
+      test('a seal keeps rows, lets nobody add any more, and can be put twice', async () => {
+        const address = newAddress()
+        await store.writeBuckets(address, token, [bucketOf(0, ['a', 1]), bucketOf(1), bucketOf(2)])
+        const tokens = { from: token, to: 'sealed' }
+        expect(await store.sealBuckets(address, tokens, 0, 2)).toBe(true)
+        expect(await store.sealBuckets(address, tokens, 0, 3)).toBe(true)
+        expect(await store.rowCounts(address, 'sealed', 0, 3)).toEqual([1, 0, 0])
+        expect(await store.addRows(address, token, [bucketOf(0, ['b', 1])])).toBe(false)
+        expect(await store.rowCounts(address, 'sealed', 0, 1)).toEqual([1])
+        await store.writeBuckets(address, 'another', [bucketOf(4)])
+        for (const first of [3, 4]) expect(await store.sealBuckets(address, tokens, first, 1)).toBe(false)
+        expect(await client.exists(keyOf(address, 3))).toBe(0)
+        expect(await client.hget(keyOf(address, 4), '')).toBe('another')
+      })
+
       test('removeBuckets takes away one generation, whole, and no other', async () => {
         const buckets = limits.bucketsPerTrip * 2 + 50
         const removed = { tenantId: 'studio', modelId: 'games', generation: 9_001 }

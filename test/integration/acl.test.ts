@@ -14,6 +14,7 @@ import { gameFor, oneGameDocument, playerToken } from '../support/one-game-studi
 import {
   applyDocument,
   publishRows,
+  publishShardRows,
   type RunningGateway,
   rowsOf,
   startGateway,
@@ -102,6 +103,15 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     expect(refused.stderr.trim()).toMatch(/^[^\n]*NOPERM[^\n]*$/)
     expect(refused.stderr).not.toContain('publisher-password')
     expect(await gameOf(other)).toBe('200 itemcf split 9')
+  })
+
+  test('several processes publish one table under it', async () => {
+    for (const index of [0, 1]) {
+      const rows = rowsOf(['sub', 'game'], [[`player-${index + 1}`, 20 + index]])
+      const shard = { index, count: 2, expectedRows: 2, runId: 'job-1' }
+      await publishShardRows(publisher, [studio, 'games', 'popular'], rows, shard)
+    }
+    await until('it is served', async () => (await gameOf(studio)) === '200 popular split 20')
   })
 
   test('the publisher rolls back, reads back and collects its own studio’s tables, and no other’s', async () => {

@@ -24,6 +24,9 @@ import type { Settings } from '../../src/settings/schema.ts'
 import type { RowBatch, RowSource, SourceValue } from '../../src/tables/ports.ts'
 import { publish } from '../../src/tables/publish.ts'
 import type { PublishReport } from '../../src/tables/publish-report.ts'
+import type { PublishRequest, PublishServices } from '../../src/tables/publish-request.ts'
+import { publishShard, type ShardOutcome } from '../../src/tables/shards/publish-shard.ts'
+import type { Shard } from '../../src/tables/shards/shard.ts'
 
 /** Settings of a process on loopback with free ports. */
 export function testSettings(redisUrl: string, more: Readonly<Record<string, string>> = {}): Settings {
@@ -99,13 +102,35 @@ function batchOf(columnCount: number, rows: readonly (readonly SourceValue[])[],
   return { file: 'memory', firstRow, rowCount: rows.length, columns }
 }
 
+type VersionName = readonly [tenantId: string, modelId: string, versionId: string]
+
 /** Publishes rows to a version and activates them. */
 export async function publishRows(
   tools: Tools,
-  [tenantId, modelId, versionId]: readonly [string, string, string],
+  version: VersionName,
   source: RowSource,
   badRowsMax = 0,
 ): Promise<PublishReport> {
+  return publish(...(await publishOf(tools, version, source, badRowsMax)))
+}
+
+/** Publishes one shard's rows. */
+export async function publishShardRows(
+  tools: Tools,
+  version: VersionName,
+  source: RowSource,
+  shard: Shard,
+  badRowsMax = 0,
+): Promise<ShardOutcome> {
+  return publishShard(...(await publishOf(tools, version, source, badRowsMax)), shard)
+}
+
+async function publishOf(
+  tools: Tools,
+  [tenantId, modelId, versionId]: VersionName,
+  source: RowSource,
+  badRowsMax: number,
+): Promise<[PublishServices, PublishRequest]> {
   const live = await readLiveTenant(tools.catalog, tenantId)
   const model = live?.document.models[modelId]
   const record = live?.state.models[modelId]?.record
@@ -113,7 +138,7 @@ export async function publishRows(
   const key = model.key.map(compileKeyPart)
   const gates = resolveGates(model.gates)
   const target = { tenantId, modelId, versionId, key, record, codec: compileRecordSchema(record), gates }
-  return publish(
+  return [
     {
       store: tools.tables,
       leases: tools.leases,
@@ -123,5 +148,5 @@ export async function publishRows(
       now: () => new Date(),
     },
     { target, source, files: ['memory'], by: 'tester', badRowsMax, onProgress: () => undefined },
-  )
+  ]
 }

@@ -24,7 +24,7 @@ test('each key and channel of the catalog is still called the same', () => {
 })
 
 test('each key of the tables is still called the same', () => {
-  expect(spelled(tableKeys, tenant, model, generation)).toEqual(golden.tables)
+  expect(spelled(tableKeys, tenant, model, generation, 'run:1')).toEqual(golden.tables)
 })
 
 test('all keys that one script of the catalog changes share one hash tag', () => {
