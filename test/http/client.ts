@@ -88,7 +88,7 @@ export interface RawReply {
   readonly body: Buffer
   /** Head and body. */
   readonly bytes: number
-  /** Everything except the date's value, which differs from second to second. */
+  /** Everything except two values: the date's, which differs from second to second, and Retry-After's, which is random. */
   readonly undated: string
 }
 
@@ -109,7 +109,7 @@ export function rawReplies(received: Buffer, methods: readonly string[]): RawRep
     const bytes = end + 4 + bodyBytes
     const whole = rest.subarray(0, bytes)
     rest = rest.subarray(bytes)
-    const undated = whole.toString('latin1').replace(/\r\nDate: [^\r]+/, '\r\nDate:')
+    const undated = whole.toString('latin1').replace(/\r\n(Date|Retry-After): [^\r]+/g, '\r\n$1:')
     return { statusLine, status, fields, body: whole.subarray(end + 4), bytes, undated }
   })
   if (rest.length > 0)
