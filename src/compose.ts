@@ -9,8 +9,10 @@ import { createTenantViews } from './catalog/tenant-views.ts'
 import { describeStateEvent } from './disk/describe-state-event.ts'
 import { createSavedCatalog } from './disk/saved-catalog.ts'
 import { openStateDirectory, type StateDirectory } from './disk/state-directory.ts'
+import { describeUncaught } from './domain/describe-uncaught.ts'
 import type { LogLine } from './domain/log-line.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
+import { createRequestGate } from './http/data/request-gate.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { createListeners, type Listeners } from './http/listeners.ts'
@@ -26,8 +28,10 @@ import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-
 import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { registerNearCacheMetrics } from './metrics/near-cache-metrics.ts'
+import { registerOverloadMetrics } from './metrics/overload-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { registerStoreMetrics } from './metrics/store-metrics.ts'
+import { createUncaughtCounter } from './metrics/uncaught-errors.ts'
 import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
 import { createCatalogStore } from './redis/catalog-store.ts'
 import {
@@ -40,16 +44,21 @@ import {
 } from './redis/client.ts'
 import type { RedisRole } from './redis/client-options.ts'
 import { describeBreakerEvent } from './redis/describe-breaker-event.ts'
+import { isForbidden } from './redis/forbidden.ts'
 import { createHashSource } from './redis/hash-source.ts'
 import { tableKeys } from './redis/keys.ts'
 import { createLeaseStore } from './redis/lease-store.ts'
+import { createLiveProcesses } from './redis/live-processes.ts'
 import { sayReasonsOnce } from './redis/outage-reasons.ts'
 import { createRecordReader } from './redis/record-reader.ts'
 import { watchEngine } from './redis/server-state.ts'
 import { createSuppressionStore } from './redis/suppression-store.ts'
 import { createTableStore } from './redis/table-store.ts'
 import { createNearCache, type NearCache } from './serving/near-cache.ts'
+import { countProcesses, type ProcessCount } from './serving/process-count.ts'
+import { createReadBound } from './serving/read-bound.ts'
 import { createRecommend } from './serving/recommend.ts'
+import { createTenantQuotas, type TenantQuotas } from './serving/tenant-quotas.ts'
 import { readKeyAuthorities } from './settings/load.ts'
 import { resolveRedis } from './settings/redis-endpoint.ts'
 import type { Settings } from './settings/schema.ts'
@@ -88,6 +97,8 @@ export interface Gateway {
   /** Binds the listeners; answers where. The catalog is loaded in the background until it's there. */
   start(): Promise<Readonly<Partial<Record<Plane, string>>>>
   readonly snapshots: WatchedSnapshots
+  /** Logs and counts an error that nothing caught. */
+  noteUncaught(error: unknown): void
   /** Unready → answers go on with `Connection: close` → closed. */
   stop(): Promise<void>
 }
@@ -112,7 +123,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const store = createCatalogStore(catalogClient, randomToken)
   const subscribers = createSubscriberClients(connectionOf('subscriber'))
   const nearCache = createNearCache(settings.nearCacheBytes)
-  const snapshots = composeSnapshots(options, { store, subscribers, keySets, nearCache, state })
+  const quotas = createTenantQuotas()
+  const snapshots = composeSnapshots(options, { store, subscribers, keySets, nearCache, state, quotas })
   // The announcements' connection may have been back before this one.
   catalogClient.on('ready', () => snapshots.refresh())
   const registry = new Registry()
@@ -122,6 +134,16 @@ export function composeGateway(options: GatewayOptions): Gateway {
   registerKeyMetrics(registry, keySets)
   registerNearCacheMetrics(registry, nearCache)
   const onUnexpected = (error: Error) => log.error({ err: error }, 'unexpected error')
+  const countUncaught = createUncaughtCounter(registry)
+  const gate = createRequestGate(settings.data)
+  const readBound = createReadBound(settings.data.readsInFlightMax)
+  const processes = composeProcessCount(settings, catalogClient, quotas, log)
+  registerOverloadMetrics(registry, {
+    requests: gate.inFlight,
+    reads: readBound.inFlight,
+    readsMax: readBound.size,
+    processes: processes.current,
+  })
   const engine = watchEngine(readsClient, (found) => log.info({ engine: found }, 'Redis connected'))
 
   const servers = {
@@ -136,8 +158,11 @@ export function composeGateway(options: GatewayOptions): Gateway {
           snapshots,
           reader,
           nearCache,
+          readBound,
+          quotas,
         }),
         metrics,
+        gate,
         isDraining: () => listeners.isDraining(),
         requestLog: log.isLevelEnabled('debug')
           ? (served: ServedRequest) => log.debug(served, 'request')
@@ -168,7 +193,35 @@ export function composeGateway(options: GatewayOptions): Gateway {
       ? composeCollector(settings, createRedisClient('tables', connectionOf('tables')), store, log)
       : null
   const clients = [catalogClient, readsClient]
-  return gatewayOf({ clients, listeners, snapshots, keySets, state, collector, drainMs: settings.drainMs })
+  const { drainMs } = settings
+  const sharing = options.planes.includes('data') ? processes : null
+  return {
+    ...gatewayOf({ clients, listeners, snapshots, keySets, state, collector, sharing, drainMs }),
+    noteUncaught(error) {
+      countUncaught()
+      write(log, describeUncaught(error))
+    },
+  }
+}
+
+/** Of those that answer requests: each gives its share of a tenant's quota. */
+function composeProcessCount(
+  settings: Settings,
+  client: RedisClient,
+  quotas: TenantQuotas,
+  log: Logger,
+): ProcessCount {
+  return countProcesses({
+    roll: createLiveProcesses(client, randomToken()),
+    everyMs: settings.heartbeatMs,
+    onCount: quotas.shareAmong,
+    isForbidden,
+    onForbidden: ({ message }) =>
+      log.warn(
+        { reason: message },
+        'Redis forbids saying that this gateway lives: each gives the whole of a quota, or its last known share (docs/redis.md)',
+      ),
+  })
 }
 
 /** The live keys of the tenants' key servers. */
@@ -193,9 +246,10 @@ function composeSnapshots(
     readonly keySets: KeySets
     readonly nearCache: NearCache
     readonly state: StateDirectory | null
+    readonly quotas: TenantQuotas
   },
 ): WatchedSnapshots {
-  const { store, subscribers, keySets, nearCache, state } = parts
+  const { store, subscribers, keySets, nearCache, state, quotas } = parts
   const { issuerFor } = createIssuers({ resolveSecret, keySetFor: keySets.keySetFor })
   return watchSnapshots({
     store,
@@ -207,6 +261,7 @@ function composeSnapshots(
     pollMs: settings.catalogPollMs,
     report: (event) => write(log, describeSnapshotsEvent(event)),
     onSwap(snapshot) {
+      quotas.follow(snapshot)
       keySets.follow(snapshot)
       nearCache.follow(snapshot)
     },
@@ -221,12 +276,14 @@ interface GatewayParts {
   readonly keySets: KeySets
   readonly state: StateDirectory | null
   readonly collector: { close(): Promise<void> } | null
+  /** Null where no requests are answered. */
+  readonly sharing: ProcessCount | null
   readonly drainMs: number
 }
 
 /** The order in which the parts start and stop. */
-function gatewayOf(parts: GatewayParts): Gateway {
-  const { clients, listeners, snapshots, keySets, state, collector, drainMs } = parts
+function gatewayOf(parts: GatewayParts): Omit<Gateway, 'noteUncaught'> {
+  const { clients, listeners, snapshots, keySets, state, collector, sharing, drainMs } = parts
   /** So that a start that still waits for the catalog holds up no end. */
   const { promise: stopped, resolve: stopWaiting } = Promise.withResolvers<void>()
 
@@ -240,17 +297,19 @@ function gatewayOf(parts: GatewayParts): Gateway {
       await Promise.race([Promise.allSettled(connected), stopped])
       // Before anything is compiled: an issuer takes its saved keys when it is made.
       keySets.restore((await state?.read(savedKeysName, checkSavedKeys)) ?? [])
-      if (!listeners.isDraining()) await Promise.race([snapshots.start(), stopped])
+      if (!listeners.isDraining())
+        await Promise.race([Promise.all([snapshots.start(), sharing?.start()]), stopped])
       return addresses
     },
     async stop() {
       listeners.drain()
       stopWaiting()
+      const left = sharing?.close()
       // Load balancers must see it before connections close: closing at once lost 1,489 of 18,881 requests. One that was
       // never ready got none.
       if (snapshots.status().ready) await new Promise((resolve) => setTimeout(resolve, drainMs))
       await listeners.close()
-      const closed = Promise.all([snapshots.close(), collector?.close()])
+      const closed = Promise.all([snapshots.close(), collector?.close(), left])
       keySets.close()
       // They would wait for what a Redis that hangs still owes them.
       for (const client of clients) client.disconnect()
@@ -279,7 +338,7 @@ function composeCollector(
     collect: (tenantId) => collectTables(services, tenantId, 'a gateway'),
     everyMs: settings.collectEveryMs,
     // A gateway's user may only read, where docs/redis.md's rules are followed.
-    isForbidden: ({ message }) => message.startsWith('NOPERM'),
+    isForbidden,
     report: (event) => write(log, describeCollectorEvent(event)),
   })
   return {

@@ -57,7 +57,9 @@ export async function compileTenant(
   )
   const { model, unit, version } = document.claims
   const claims = { model, unit, version: version ?? null }
-  return { tenant: { id: document.tenant, revision, erasures: state.erasures, models, claims }, issuers }
+  const quota = document.quota ?? null
+  const { erasures } = state
+  return { tenant: { id: document.tenant, revision, erasures, models, claims, quota }, issuers }
 }
 
 function compileModel(

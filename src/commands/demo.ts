@@ -15,10 +15,10 @@ import { loadSettings } from '../settings/load.ts'
 import { shownRedisUrl } from '../settings/redis-url.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createSampleSalts, samplePlayer, sampleTables, sampleTenant, writeSample } from './demo-sample.ts'
+import { endInOrder } from './end-process.ts'
 import { startLocalRedis } from './local-redis.ts'
 import { createCommandLog, createLog, currentUser, print } from './output.ts'
 import { publishWith } from './publish.ts'
-import { stopOnSignal } from './serve.ts'
 import { readTenantFile } from './tenant-file.ts'
 
 export interface DemoOptions {
@@ -45,7 +45,7 @@ export async function demo(options: DemoOptions): Promise<void> {
   const log = createLog(settings.logLevel)
   const resolveSecret = () => null
   const gateway = composeGateway({ settings, resolveSecret, planes, developmentKey, log })
-  const isStopping = stopOnSignal(gateway, async () => {
+  const isStopping = endInOrder(gateway, async () => {
     await redis.stop()
     print('stopped')
   })

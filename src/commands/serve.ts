@@ -1,8 +1,9 @@
-import { composeGateway, type Gateway, type Plane, planes } from '../compose.ts'
+import { composeGateway, type Plane, planes } from '../compose.ts'
 import { defaultDevelopmentKeyPath, loadDevelopmentKey } from '../jwt/development-key.ts'
 import { loadSettings, resolveSecrets } from '../settings/load.ts'
 import type { Settings } from '../settings/schema.ts'
 import { SettingsError } from '../settings/settings-error.ts'
+import { endInOrder } from './end-process.ts'
 import { createLog } from './output.ts'
 
 export interface ServeOptions {
@@ -25,31 +26,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.warn('development: tokens of this machine’s development key are trusted; bound to loopback')
   const gateway = composeGateway({ settings, resolveSecret, planes: chosen, developmentKey, log })
   // Before the start, which waits for the catalog: a signal meanwhile ends it as orderly as later.
-  const isStopping = stopOnSignal(gateway, () => log.info('stopped'))
+  const isStopping = endInOrder(gateway, () => log.info('stopped'))
   const addresses = await gateway.start()
   if (!isStopping()) log.info(addresses, 'listening')
-}
-
-/** The first signal drains; a second one ends at once. Answers whether one has come. */
-export function stopOnSignal(gateway: Gateway, stopped: () => void | Promise<void>): () => boolean {
-  let stopping = false
-  const stop = () => {
-    if (stopping) process.exit(1)
-    stopping = true
-    gateway
-      .stop()
-      .then(stopped)
-      .then(
-        () => process.exit(0),
-        (error: Error) => {
-          process.stderr.write(`${error.stack}\n`)
-          process.exit(1)
-        },
-      )
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  return () => stopping
 }
 
 function onLoopback(settings: Settings): Settings {

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'request-timeout'
   | 'url-too-long'
   | 'headers-too-large'
+  | 'quota-exceeded'
   | 'busy'
   | 'store-unavailable'
   | 'internal'

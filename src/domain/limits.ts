@@ -219,6 +219,19 @@ export const limits = {
   breakerProbeMsMax: 1_000,
   /** Nodes of a Cluster that have a breaker: as many as Redis allows for. */
   breakersMax: 1_000,
+  /** However slow Redis is, so many reads may be under way: they find out when it is quick again. */
+  readsInFlightMin: 16,
+  /** Reads by whose pace the bound in flight is judged at a time. */
+  readsJudgedMax: 256,
+  /** How often event loop and heap are sampled, and of the heap that V8 may take, what may be used. */
+  pressureSampleMs: 250,
+  heapShareMax: 0.9,
+  /** A gateway that misses so many heartbeats counts as dead. */
+  heartbeatsMissedMax: 4,
+  /** Of an error that ends the process, as the log has it. */
+  errorStackCharactersMax: 8_192,
+  /** Refusals whose bytes are kept: their words are the gateway's own, and few. */
+  refusalsKeptMax: 64,
   acceptCacheEntriesMax: 256,
   /** A longer `Accept` admits nothing: 15 kB of ranges took 2 ms to weigh. Browsers send some 150. */
   acceptCharactersMax: 512,

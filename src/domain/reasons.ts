@@ -10,6 +10,7 @@ export const causes = [
   'store',
   'deadline',
   'client-deadline',
+  'shed',
 ] as const
 export type Cause = (typeof causes)[number]
 

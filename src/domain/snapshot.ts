@@ -25,6 +25,16 @@ export interface CompiledTenant {
   readonly erasures: number
   readonly models: ReadonlyMap<string, CompiledModel>
   readonly claims: ClaimNames
+  /** Of the whole fleet; null: the tenant may ask as much as it likes. */
+  readonly quota: TenantQuota | null
+}
+
+export interface TenantQuota {
+  readonly requestsPerSecond: number
+  /** Requests that may come at once where fewer came before. */
+  readonly burst: number
+  /** Requests that are being answered at one time. */
+  readonly concurrency: number
 }
 
 /** Which claims of a token mean what, for one tenant. */

@@ -22,6 +22,7 @@ export const statusOf = {
   'request-timeout': 408,
   'url-too-long': 414,
   'headers-too-large': 431,
+  'quota-exceeded': 429,
   busy: 503,
   'store-unavailable': 503,
   internal: 500,
@@ -33,10 +34,19 @@ export function problemBody(code: ErrorCode, detail: string): string {
   return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail })
 }
 
-/** Names and values in turn. */
+/** Names and values in turn. Made beforehand: refusing must cost less than answering. */
 export function problemHeaders(code: ErrorCode): readonly string[] {
-  return headersOf[statusOf[code]] ?? plain
+  const status = statusOf[code]
+  if (status === 429 || status === 503) return comeBack[retryAfterSeconds() - 1] ?? plain
+  return headersOf[status] ?? plain
 }
+
+/** After so long a client that was refused with 429 or 503 may come again, once; not all of them in the same second. */
+export function retryAfterSeconds(): number {
+  return 1 + Math.floor(Math.random() * retrySecondsMax)
+}
+
+const retrySecondsMax = 3
 
 /** Of every path of the data plane. */
 export const allowedMethods = 'GET, HEAD, OPTIONS'
@@ -46,5 +56,11 @@ const plain = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-
 const headersOf: Partial<Record<number, readonly string[]>> = {
   401: [...plain, 'WWW-Authenticate', 'Bearer'],
   405: [...plain, 'Allow', allowedMethods],
-  503: [...plain, 'Retry-After', '1'],
 }
+
+/** By the seconds, from 1 on. */
+const comeBack = Array.from({ length: retrySecondsMax }, (_, index) => [
+  ...plain,
+  'Retry-After',
+  String(index + 1),
+])

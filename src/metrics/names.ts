@@ -35,6 +35,31 @@ export const metricNames = {
     help: 'Times that a Redis was found to fail reads',
     labels: [],
   },
+  inFlight: {
+    name: 'recgate_in_flight',
+    help: 'Requests for recommendations that are being answered',
+    labels: [],
+  },
+  readsInFlight: {
+    name: 'recgate_reads_in_flight',
+    help: 'Reads that wait for Redis',
+    labels: [],
+  },
+  readsInFlightMax: {
+    name: 'recgate_reads_in_flight_max',
+    help: 'How many may wait at present: fewer than data.readsInFlightMax while Redis is slow; those beyond have the cause shed',
+    labels: [],
+  },
+  processesLive: {
+    name: 'recgate_processes_live',
+    help: 'Gateways that share the quotas of tenants, as last known',
+    labels: [],
+  },
+  uncaughtErrors: {
+    name: 'recgate_uncaught_errors_total',
+    help: 'Errors that nothing caught; the first one ends the process',
+    labels: [],
+  },
   catalogRevision: {
     name: 'recgate_catalog_revision',
     help: 'The catalog revision that is served, by tenant',

@@ -9,6 +9,7 @@
  *     rg:{rg-catalog}:history:TENANT        stream  REVISION-0: at, who, why, what, document
  *     rg:{rg-catalog}:generations:TENANT    hash    model → last number given
  *     rg:{rg-catalog}:suppressed:TENANT     hash    MODEL:HASH of an erased unit, :HASH for all models → who, when; "salt"
+ *     rg:{rg-catalog}:gateways              sorted set  process of a gateway → until when it counts as alive, by Redis' clock
  *     rg:{rg-catalog}:changes               channel of announcements; the message is the tenant
  *     rg:m:TENANT:MODEL                     hash    generation → manifest of a publish under way, or failed
  *     rg:m:TENANT:MODEL:VERSION             string  who publishes the version; lapses
@@ -28,6 +29,7 @@ export const catalogKeys = {
   tenants: `${catalog}:tenants`,
   issuers: `${catalog}:issuers`,
   changes: `${catalog}:changes`,
+  gateways: `${catalog}:gateways`,
   index: (tenantId: string) => `${catalog}:index:${tenantId}`,
   tenant: (tenantId: string) => `${catalog}:tenant:${tenantId}`,
   issuersOf: (tenantId: string) => `${catalog}:issuers-of:${tenantId}`,

@@ -104,8 +104,8 @@ export function createRecordReader(
     read(read, deadlineAt, modelDeadlineAt = deadlineAt) {
       if (read.own === null && read.control === null)
         return Promise.resolve({ from: 'none', cause: 'no-table' })
-      if (!sender.canSend() || inFlight >= limits.readsInFlightMax)
-        return Promise.resolve({ from: 'none', cause: 'store' })
+      if (!sender.canSend()) return Promise.resolve({ from: 'none', cause: 'store' })
+      if (inFlight >= limits.readsInFlightMax) return Promise.resolve({ from: 'none', cause: 'shed' })
       return new Promise((resolve) => {
         inFlight++
         start({ read, deadlineAt, modelDeadlineAt, settle: resolve, followers: null, isOver: false })

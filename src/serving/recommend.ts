@@ -2,13 +2,16 @@ import { CodecError } from '../domain/codec/codec.ts'
 import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
 import type { Format } from '../domain/reasons.ts'
 import type { CompiledTenant } from '../domain/snapshot.ts'
-import { attributeDeadline, requestDeadline } from './deadline.ts'
+import { createBoundedRead } from './bounded-reads.ts'
+import { requestDeadline } from './deadline.ts'
 import type { Query } from './find-model.ts'
 import { createFindTarget } from './find-target.ts'
 import { climbDown, defaultRecord, type Recommendation } from './ladder.ts'
 import type { NearCache } from './near-cache.ts'
 import type { RecordReader, Snapshots, TokenVerifier } from './ports.ts'
+import type { ReadBound } from './read-bound.ts'
 import { type Representation, represent } from './represent.ts'
+import type { TenantQuotas } from './tenant-quotas.ts'
 
 export interface RecommendationRequest {
   readonly authorization: string | undefined
@@ -33,6 +36,8 @@ export interface RecommendServices {
   readonly nearCache: NearCache
   /** Of the copies' ages; default `performance.now`. */
   readonly clock?: () => number
+  readonly readBound: ReadBound
+  readonly quotas: TenantQuotas
 }
 
 const noSnapshot = refuse('busy', 'the gateway is starting')
@@ -43,8 +48,17 @@ const unacceptable = refuse(
 
 /** The whole request: authenticate → find the model and select the version (`find-target`) → read record → represent. */
 export function createRecommend(services: RecommendServices) {
-  const { verifier, snapshots, reader, nearCache, clock = () => performance.now() } = services
+  const {
+    verifier,
+    snapshots,
+    reader,
+    nearCache,
+    readBound,
+    quotas,
+    clock = () => performance.now(),
+  } = services
   const findTarget = createFindTarget({ nearCache, clock })
+  const read = createBoundedRead(reader, readBound)
 
   return async function recommend(request: RecommendationRequest): Promise<Answer | Refusal> {
     const catalog = snapshots.current()
@@ -63,13 +77,19 @@ export function createRecommend(services: RecommendServices) {
     const deadline = requestDeadline(target.model, request.deadlineMs, request.receivedAt)
     if (isRefusal(deadline)) return refuseTo(tenant.id, deadline)
 
-    const { row } = target
-    const found =
-      row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
-    const recommendation = climbDown(target.model, target, found, row)
-    if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
+    // Only now: a token that proves nothing must not spend what a tenant may ask.
+    const overQuota = quotas.enter(tenant)
+    if (overQuota !== null) return overQuota
+    try {
+      const { model, row } = target
+      const found = row.fresh() ?? (await read(row, model, deadline))
+      const recommendation = climbDown(model, target, found, row)
+      if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
-    return representOrFall(tenant, recommendation, format)
+      return representOrFall(tenant, recommendation, format)
+    } finally {
+      quotas.leave(tenant)
+    }
   }
 }
 

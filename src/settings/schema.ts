@@ -23,6 +23,15 @@ const dataListener = z
     keepAliveMs: z.int().min(100).max(3_600_000).default(75_000),
     connectionsMax: z.int().min(1).max(1_000_000).default(10_000),
     requestsPerConnectionMax: z.int().min(1).max(1_000_000_000).default(100_000),
+    /** More than can wait for Redis or for a signature's check, so that those find their own, better answers first. */
+    inFlightMax: z.int().min(1).max(1_000_000).default(8_192),
+    /** At 80,000 requests a second as many as a deadline of 50 ms can leave waiting. */
+    readsInFlightMax: z.int().min(1).max(limits.readsInFlightMax).default(4_096),
+    /** Whoever waits for so long has given up. */
+    eventLoopDelayMsMax: z.int().min(1).max(600_000).default(1_000),
+    /** A gateway at its peak is at work all the time: only where something else needs the core this should be less than 1. */
+    eventLoopUtilizationMax: z.number().positive().max(1).default(1),
+    heapBytesMax: z.int().min(1_048_576).optional(),
   })
   .prefault({})
 
@@ -121,6 +130,8 @@ export const settingsSchema = z.strictObject({
   stateDir: z.string().min(1).optional(),
   /** What all copies of records may take in this process; 0: none are kept. */
   nearCacheBytes: z.int().min(0).max(limits.nearCacheBytesMax).default(limits.nearCacheBytesDefault),
+  /** How often the gateways of a fleet say that they live, to share tenants' quotas; ±25 %. */
+  heartbeatMs: z.int().min(100).max(60_000).default(2_000),
   /** From SIGTERM on, requests are still answered for so long, each with `Connection: close`. */
   drainMs: z.int().min(0).max(60_000).default(3_000),
   /** How often the process of the admin plane takes away tables that nobody reads any more; ±25 %. 0: never. */
@@ -166,6 +177,11 @@ export const settingsOfEnvironment = {
   RECGATE_DATA_KEEP_ALIVE_MS: { path: ['data', 'keepAliveMs'], type: 'number' },
   RECGATE_DATA_CONNECTIONS_MAX: { path: ['data', 'connectionsMax'], type: 'number' },
   RECGATE_DATA_REQUESTS_PER_CONNECTION_MAX: { path: ['data', 'requestsPerConnectionMax'], type: 'number' },
+  RECGATE_DATA_IN_FLIGHT_MAX: { path: ['data', 'inFlightMax'], type: 'number' },
+  RECGATE_DATA_READS_IN_FLIGHT_MAX: { path: ['data', 'readsInFlightMax'], type: 'number' },
+  RECGATE_DATA_EVENT_LOOP_DELAY_MS_MAX: { path: ['data', 'eventLoopDelayMsMax'], type: 'number' },
+  RECGATE_DATA_EVENT_LOOP_UTILIZATION_MAX: { path: ['data', 'eventLoopUtilizationMax'], type: 'number' },
+  RECGATE_DATA_HEAP_BYTES_MAX: { path: ['data', 'heapBytesMax'], type: 'number' },
   RECGATE_CORS_ORIGINS: { path: ['cors', 'origins'], type: 'list' },
   RECGATE_TRUST_PROXY: { path: ['trustProxy'], type: 'list' },
   RECGATE_ADMIN_HOST: { path: ['admin', 'host'], type: 'text' },
@@ -176,6 +192,7 @@ export const settingsOfEnvironment = {
   RECGATE_CATALOG_POLL_MS: { path: ['catalogPollMs'], type: 'number' },
   RECGATE_STATE_DIR: { path: ['stateDir'], type: 'text' },
   RECGATE_NEAR_CACHE_BYTES: { path: ['nearCacheBytes'], type: 'number' },
+  RECGATE_HEARTBEAT_MS: { path: ['heartbeatMs'], type: 'number' },
   RECGATE_DRAIN_MS: { path: ['drainMs'], type: 'number' },
   RECGATE_COLLECT_EVERY_MS: { path: ['collectEveryMs'], type: 'number' },
   RECGATE_LOG_LEVEL: { path: ['logLevel'], type: 'text' },

@@ -149,7 +149,7 @@ describe.skipIf(!hasChromium)('a page of an allowed origin', () => {
     const unavailable = await read(game, url, { Authorization: `Bearer ${strict}` })
     expect(unavailable.status).toBe(503)
     expect(problemOf(unavailable)).toMatchObject({ code: 'store-unavailable' })
-    expect(unavailable.headers['retry-after']).toBe('1')
+    expect(unavailable.headers['retry-after']).toMatch(/^[123]$/)
     const missing = await read(game, `${allowed}/nothing`)
     expect(problemOf(missing)).toMatchObject({ code: 'path-not-found' })
     const long = await read(game, `${url}?${'x'.repeat(20_000)}`)

@@ -153,7 +153,7 @@ describe('a start while Redis is away', () => {
       token: await stranger.token({ model: 'games', sub: playerId(0) }),
     })
     expect(unknown.status).toBe(503)
-    expect(unknown.headers['retry-after']).toBe('1')
+    expect(unknown.headers['retry-after']).toMatch(/^[123]$/)
     expect(linesWith('what was saved on disk is served')).toMatchObject([{ level: 40, tenants: 2 }])
     expect(linesWith('catalog can not be read')).toHaveLength(1)
 

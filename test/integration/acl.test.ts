@@ -5,9 +5,11 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findRedisServer, type LocalRedis, startRedisServer } from '../../src/commands/local-redis.ts'
 import type { Tools } from '../../src/compose.ts'
+import { catalogKeys } from '../../src/redis/keys.ts'
 import { readAclPage } from '../support/acl-page.ts'
 import { urlAs, writeAclFile } from '../support/acl-users.ts'
 import { runCli } from '../support/cli.ts'
+import { createMemoryLog } from '../support/memory-log.ts'
 import { gameFor, oneGameDocument, playerToken } from '../support/one-game-studio.ts'
 import {
   applyDocument,
@@ -187,6 +189,10 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     ['SADD', name, 'x'],
     ['XADD', name, '*', 'entry', 'x'],
     ['EXPIRE', name, '1'],
+    ['ZADD', name, '1', 'x'],
+    ['ZREM', name, 'x'],
+    ['ZREMRANGEBYSCORE', name, '-inf', '+inf'],
+    ['EVAL', 'return redis.call("ZADD", KEYS[1], "1", "x")', '1', name],
     ['RENAME', name, 'rg:t:studio-a:x'],
     ['EVAL', 'return redis.call("HSET", KEYS[1], "a", "b")', '1', name],
     ['EVAL', 'return redis.call("HSET", ARGV[1], "a", "b")', '0', name],
@@ -228,15 +234,47 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
   }
 
   async function contents(): Promise<string[]> {
-    const keys = (await hands.keys('*')).sort()
+    // What lives says so meanwhile.
+    const keys = (await hands.keys('*')).filter((name) => name !== catalogKeys.gateways).sort()
     return Promise.all(keys.map(async (name) => `${name} ${(await hands.dumpBuffer(name))?.toString('hex')}`))
   }
 
-  test('the gateway’s user can write nothing at all', async () => {
-    const keys = await hands.keys('rg:*')
+  test('the gateway’s user can write nothing but that it lives', async () => {
+    await until('the gateway has said so', async () => (await hands.zcard(catalogKeys.gateways)) > 0)
+    const all = await hands.keys('rg:*')
+    const keys = [...all.filter((name) => name !== catalogKeys.gateways), 'rg:t:new', 'rg:{rg-catalog}:new']
     expect(keys.length).toBeGreaterThan(12)
     const commands = [...keys.flatMap(writes), ...everywhere, ['PUBLISH', 'rg:{rg-catalog}:changes', studio]]
     expect(await allowed(urlAs('gateway', redis.url), commands)).toEqual([])
+  })
+
+  test.each([
+    ['of before there were heartbeats', /:gateways$|^\+(eval|time|z[a-z]+)$/],
+    ['that lack one command', /^\+zadd$/],
+  ])('under rules %s a gateway says so once, and serves on', async (_, missing) => {
+    const { ofServers } = await readAclPage()
+    const rules = ofServers[0]!.replace('recgate-gateway', 'recgate-old').split(' ')
+    const [, name = '', ...older] = rules.filter((rule) => !missing.test(rule))
+    await hands.acl('DELUSER', name)
+    await hands.acl('SETUSER', name, ...older)
+    const { log, lines } = createMemoryLog()
+    const url = urlAs('gateway', redis.url).replace('recgate-gateway', name)
+    const heartbeats = { RECGATE_HEARTBEAT_MS: '100' }
+    const silent = await startGateway(testSettings(url, heartbeats), { log })
+    const said = () => lines.filter((line) => line.includes('forbids'))
+    const refusals = async () =>
+      ((await hands.acl('LOG')) as unknown[][])
+        .filter((entry) => entry.includes(name))
+        .reduce((sum, entry) => sum + Number(entry[entry.indexOf('count') + 1]), 0)
+    await hands.acl('LOG', 'RESET')
+    try {
+      await until('it was refused three times', async () => (await refusals()) >= 3)
+      expect(said()).toEqual([expect.stringMatching(/"reason":"(NOPERM|ERR )[^"]*".*docs\/redis\.md/)])
+      const token = await playerToken(other, key, 'player-1')
+      expect(await gameFor(token, silent.data)).toBe('200 itemcf split 9')
+    } finally {
+      await silent.gateway.stop()
+    }
   })
 
   test('the publisher of one studio reaches no key of another’s, and none that studios share', async () => {

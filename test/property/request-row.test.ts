@@ -163,6 +163,7 @@ describe('findModel', () => {
     erasures: 0,
     models: new Map(ids.map((id) => [id, compiledModel(id)])),
     claims: { model: 'model', unit: 'sub', version: null },
+    quota: null,
   }
   const name = fc.oneof(fc.constantFrom(...ids, '__proto__', 'constructor', 'length', ''), text)
   const named = fc.oneof(name, fc.array(name, { maxLength: 4 }), fc.jsonValue(), fc.constant(undefined))

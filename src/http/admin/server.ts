@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { type ErrorCode, FaultsError } from '../../domain/errors.ts'
-import { problemBody, statusOf } from '../problem.ts'
+import { problemBody, retryAfterSeconds, statusOf } from '../problem.ts'
 
 /** A tenant as the admin plane shows it: JSON-shaped. */
 interface TenantView {
@@ -36,7 +36,7 @@ export function buildAdminPlane({
   app.setErrorHandler((error, _request, reply) => {
     const { code, detail } = describeError(error as Error)
     if (statusOf[code] >= 500) onUnexpected(error as Error)
-    if (statusOf[code] === 503) reply.header('Retry-After', '1')
+    if (statusOf[code] === 503) reply.header('Retry-After', String(retryAfterSeconds()))
     return sendProblem(reply, code, detail)
   })
   app.addHook('onRequest', async (request, reply) => {

@@ -55,7 +55,7 @@ export function createResponder(isDraining: () => boolean, cors: Cors | null): R
       send(response, status, headers, body)
     },
     sendProblem(response, code, detail) {
-      sendBody(response, statusOf[code], [...problemHeaders(code)], bodyOf(problemBody(code, detail)))
+      sendBody(response, statusOf[code], [...problemHeaders(code)], bodyOfProblem(code, detail))
     },
     sendText(response, status, text) {
       sendBody(response, status, ['Content-Type', 'text/plain', 'Cache-Control', 'no-store'], bodyOf(text))
@@ -81,6 +81,19 @@ interface Body {
   readonly text: string
   readonly encoding: 'latin1' | 'utf8'
   readonly bytes: number
+}
+
+/** Of refusals that come in masses when there is too much to do; their words are always the same. */
+const kept = new Map<string, { readonly code: ErrorCode; readonly body: Body }>()
+
+function bodyOfProblem(code: ErrorCode, detail: string): Body {
+  const known = kept.get(detail)
+  if (known?.code === code) return known.body
+  const body = bodyOf(problemBody(code, detail))
+  const status = statusOf[code]
+  if ((status === 429 || status === 503) && kept.size < limits.refusalsKeptMax)
+    kept.set(detail, { code, body })
+  return body
 }
 
 const noBody: Body = { text: '', encoding: 'latin1', bytes: 0 }

@@ -10,12 +10,14 @@ import { preferredFormat } from './accept.ts'
 import { refuseOnSocket } from './broken-request.ts'
 import { createCors } from './cors.ts'
 import { createListener, type ListenerBounds } from './listener.ts'
+import type { RequestGate } from './request-gate.ts'
 import { clientOf, loggedPath, type RequestLog, type ServedRequest } from './request-log.ts'
 import { createResponder, entityTagMatches } from './respond.ts'
 
 export interface DataPlaneServices {
   readonly recommend: ReturnType<typeof createRecommend>
   readonly metrics: ServingMetrics
+  readonly gate: RequestGate
   readonly isDraining: () => boolean
   /** Null where nobody reads it. */
   readonly requestLog: RequestLog | null
@@ -33,7 +35,7 @@ export interface DataPlaneOptions {
 
 /** The public listener: `GET|HEAD|OPTIONS /recommendations`, and `GET /healthz` for load balancers. */
 export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOptions): FastifyInstance {
-  const { recommend, metrics, isDraining, requestLog, onUnexpected } = services
+  const { recommend, metrics, gate, isDraining, requestLog, onUnexpected } = services
   const cors = createCors(options.corsOrigins)
   const responder = createResponder(isDraining, cors)
   const app = fastify({
@@ -59,6 +61,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     frameworkErrors: (_error, request, reply) =>
       refuseNow(request, reply, 'request-malformed', 'the URL can not be decoded'),
   })
+  gate.watch(app)
   // No body is ever read: what is sent with one gets the answer that it would get without.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
@@ -101,8 +104,16 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   function handleRecommendation(request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack()
     const receivedAt = performance.now()
+    if (!gate.enter()) {
+      answer(request, reply, tooMuch, receivedAt)
+      return
+    }
+    const leave = (outcome: Answer | Refusal) => {
+      gate.leave()
+      answer(request, reply, outcome, receivedAt)
+    }
     if ((request.raw.url ?? '').length > limits.urlBytesMax) {
-      answer(request, reply, urlTooLong, receivedAt)
+      leave(urlTooLong)
       return
     }
     const { headers } = request.raw
@@ -114,13 +125,10 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       deadlineMs: headers['recgate-deadline-ms'] as string | undefined,
       receivedAt,
     })
-      .then(
-        (outcome) => answer(request, reply, outcome, receivedAt),
-        (error: Error) => {
-          onUnexpected(error)
-          answer(request, reply, failed, receivedAt)
-        },
-      )
+      .then(leave, (error: Error) => {
+        onUnexpected(error)
+        leave(failed)
+      })
       .catch((error: Error) => {
         // Not even an answer could be written; the client must not wait for one.
         onUnexpected(error)
@@ -198,4 +206,5 @@ function servedRequest(
 }
 
 const urlTooLong = refuse('url-too-long', `the URL must be at most ${limits.urlBytesMax} bytes`)
+const tooMuch = refuse('busy', 'there is too much to do at the moment; come back in a moment')
 const failed = refuse('internal', 'the gateway failed; it has been noted')

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../../src/domain/errors.ts'
 import { problemBody, problemHeaders, statusOf } from '../../../src/http/problem.ts'
 
 /** DESIGN's statuses: a client may see no other. */
-const statuses = [400, 401, 403, 404, 405, 406, 408, 414, 431, 500, 503]
+const statuses = [400, 401, 403, 404, 405, 406, 408, 414, 429, 431, 500, 503]
 
 const codes = Object.keys(statusOf) as ErrorCode[]
 
@@ -40,7 +40,7 @@ describe.each(codes)('%s', (code) => {
       'Cache-Control': 'no-store',
       ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
       ...(status === 405 ? { Allow: 'GET, HEAD, OPTIONS' } : {}),
-      ...(status === 503 ? { 'Retry-After': '1' } : {}),
+      ...(status === 429 || status === 503 ? { 'Retry-After': expect.stringMatching(/^[123]$/) } : {}),
     })
   })
 })
@@ -49,3 +49,11 @@ test('a detail is JSON text, whatever it quotes', () => {
   const detail = 'quotes " and \\, a line\nbreak, \u0000 and half a pair \ud800'
   expect(JSON.parse(problemBody('parameter-unknown', detail))).toMatchObject({ detail })
 })
+
+test.each(['busy', 'store-unavailable', 'quota-exceeded'] as const)(
+  '%s sends not all clients back in one second',
+  (code) => {
+    const seconds = new Set(Array.from({ length: 200 }, () => headersOf(code)['Retry-After']))
+    expect([...seconds].sort()).toStrictEqual(['1', '2', '3'])
+  },
+)

@@ -14,6 +14,7 @@ const own: ActiveTable = {
 const waiting = (rowKey: string, deadlineAt = 100): WaitingRead => ({
   read: { rowKey, own, control: null },
   deadlineAt,
+  modelDeadlineAt: deadlineAt,
   settle: () => undefined,
   followers: null,
   isOver: false,

@@ -18,6 +18,7 @@ function find(
     erasures: 0,
     models: new Map(ids.map((id) => [id, compiledModel(id)])),
     claims: { model: claim, unit: 'sub', version: null },
+    quota: null,
   }
   const issuer = {
     issuer: 'https://auth.studio.example',

@@ -46,5 +46,5 @@ function compiledVersion(modelId: string, id: string): CompiledVersion {
 
 export function compiledTenant(more: Partial<CompiledTenant> = {}): CompiledTenant {
   const claims = { model: 'model', unit: 'sub', version: null }
-  return { id: 'studio', revision: 1, erasures: 0, models: new Map(), claims, ...more }
+  return { id: 'studio', revision: 1, erasures: 0, models: new Map(), claims, quota: null, ...more }
 }

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { isRefusal, refuse } from '../../../src/domain/errors.ts'
 import type { Snapshot } from '../../../src/domain/snapshot.ts'
 import { createNearCache } from '../../../src/serving/near-cache.ts'
+import { createReadBound } from '../../../src/serving/read-bound.ts'
 import { createRecommend } from '../../../src/serving/recommend.ts'
+import { createTenantQuotas } from '../../../src/serving/tenant-quotas.ts'
 
 test('what a stranger accepts is not weighed', async () => {
   const snapshot: Snapshot = { tenants: new Map(), issuers: new Map(), incomplete: false }
@@ -11,6 +13,8 @@ test('what a stranger accepts is not weighed', async () => {
     snapshots: { current: () => snapshot },
     reader: { read: () => Promise.reject(new Error('nothing is read')) },
     nearCache: createNearCache(0),
+    readBound: createReadBound(1),
+    quotas: createTenantQuotas(),
   })
   const outcome = await recommend({
     authorization: undefined,
