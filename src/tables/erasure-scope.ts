@@ -4,7 +4,7 @@ import type { LiveTables } from './ports.ts'
 import type { KeyLayout } from './unit-rows.ts'
 
 /** A model whose tables may hold rows of a unit. */
-export interface ErasableModel {
+interface ErasableModel {
   readonly modelId: string
   /** Null for one that was deleted: nobody knows its row key any more. */
   readonly layout: KeyLayout | null

@@ -218,7 +218,7 @@ export interface SuppressionStore {
 }
 
 /** Kept with an entry, for people. */
-export interface SuppressionNote {
+interface SuppressionNote {
   /** RFC 3339. */
   readonly at: string
   readonly by: string

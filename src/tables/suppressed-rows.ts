@@ -14,7 +14,7 @@ export interface SuppressedRows {
 }
 
 /** Which part of a row key names the unit; -1: none does. */
-export function unitPartOf(key: readonly KeyPart[], unitClaim: string): number {
+function unitPartOf(key: readonly KeyPart[], unitClaim: string): number {
   return key.findIndex(({ source, name }) => source === 'claim' && name === unitClaim)
 }
 

@@ -121,6 +121,7 @@ describe('publish', () => {
         badRows: 0,
         badRowsShown: [],
         longRows: 0,
+        suppressedRows: 0,
         failedGates: [],
         quarantined: false,
         warnings: [],

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type CommandProxy, startCommandProxy } from './command-proxy.ts'
 
 /** A process that talks to Redis through a proxy, so that something can befall it after any of its commands. */
@@ -16,13 +15,13 @@ export interface DyingProcess {
 }
 
 /**
- * `node SCRIPT PROXY_URL ARGUMENTS…`; the script stands in test/faults.
+ * `node FILE PROXY_URL ARGUMENTS…`
  *
  * @param at after which of its commands `what` is done, from 1; 0: never
  */
 export async function startDying(
   redisUrl: string,
-  script: string,
+  file: string,
   args: readonly string[],
   at: number,
   what: (child: ChildProcess) => void,
@@ -32,7 +31,6 @@ export async function startDying(
     if (count === at) what(running.child!)
     return count === at
   })
-  const file = fileURLToPath(new URL(`../faults/${script}`, import.meta.url))
   const child = spawn(process.execPath, [file, proxy.url, ...args], {
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: compileCache },
     stdio: ['ignore', 'pipe', 'pipe'],
