@@ -1,4 +1,5 @@
 import { randomToken, type Tools } from '../compose.ts'
+import { limits } from '../domain/limits.ts'
 import { rowKeyFault, rowKeyValueFault } from '../domain/row-key.ts'
 import type { Settings } from '../settings/schema.ts'
 import {
@@ -64,7 +65,7 @@ async function liftAndTell(
 }
 
 function tell(
-  erasure: Omit<Erasure, 'isNewlySuppressed' | 'catalogRevision'> & Partial<Erasure>,
+  erasure: Pick<Erasure, 'tables' | 'skipped' | 'overrides'> & Partial<Erasure>,
   options: EraseOptions,
 ): void {
   const { tables, skipped, overrides, ...outcome } = erasure
@@ -80,6 +81,11 @@ function tell(
     note(
       `warning: the overrides of ${modelId} name this player (${versionId}): take that out of the document, and ` +
         'recgate catalog apply it',
+    )
+  if (erasure.replicasMissing !== undefined && erasure.replicasMissing > 0)
+    note(
+      `warning: ${erasure.replicasMissing} replicas hadn't heard of it after ${limits.replicasWaitMs / 1000} s; a failover ` +
+        'now would bring rows back. Run it again',
     )
   if (json) {
     const named = tables.map(({ modelId: model, ...table }) => ({ model, ...table }))

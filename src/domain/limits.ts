@@ -102,7 +102,7 @@ export const limits = {
   tableAgeHoursMax: 8_760,
   /** Pause between two `UNLINK`s of at most `bucketsPerTrip` keys, so that readers come between. */
   unlinkPauseMs: 5,
-  /** Erased units of a tenant that publishes leave out: some 60 MB of a publisher's memory. */
+  /** Erased units of a tenant that publishes leave out: some 40 MB of a publisher's memory. */
   suppressionsMax: 250_000,
   /** Of them, asked for in one trip. */
   suppressionsPerTrip: 5_000,

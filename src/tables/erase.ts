@@ -1,4 +1,5 @@
 import { withGenerations } from '../domain/generation-moves.ts'
+import { limits } from '../domain/limits.ts'
 import type { GenerationState, TenantState } from '../domain/tenant-state.ts'
 import { type ErasureScope, erasureScope } from './erasure-scope.ts'
 import type {
@@ -47,6 +48,8 @@ export interface Erasure {
   readonly skipped: ErasureScope['skipped']
   /** Where the document names the unit. */
   readonly overrides: readonly { readonly modelId: string; readonly versionId: string }[]
+  /** Replicas that hadn't heard of it when they had been waited for: a failover to one brings rows back. */
+  readonly replicasMissing: number
   /** False: publishes left the unit out already. */
   readonly isNewlySuppressed: boolean
   readonly catalogRevision: number
@@ -102,13 +105,14 @@ export async function erase(services: EraseServices, request: ErasureRequest): P
   const tables: ErasedTable[] = []
   for (const table of [...found, ...(await findLoading(store, request, live, scope))])
     tables.push(erasedTable(table, await store.removeRows(table.address, table.token, table.rows)))
+  const { missing: replicasMissing } = await store.replicated(limits.replicasWaitMs)
   const isOver = found.every(({ rows }) => rows.length === 0)
   const catalogRevision = isOver
     ? begunAt
     : await catalog.change(tenantId, (latest) => finished(latest, scope, hash, 'has erased the unit'))
   const { skipped } = scope
   const overrides = overridesOf(live, unit)
-  return { tables, skipped, overrides, isNewlySuppressed: added > 0, catalogRevision }
+  return { tables, skipped, overrides, replicasMissing, isNewlySuppressed: added > 0, catalogRevision }
 }
 
 /**

@@ -99,6 +99,7 @@ describe('recgate erase', () => {
         skipped: [{ model: 'tops', why: expect.stringMatching(/everybody's$/) }],
         overrides: [{ model: 'games', version: 'itemcf' }],
         dryRun: false,
+        replicasMissing: 0,
         isNewlySuppressed: false,
         catalogRevision: expect.any(Number),
       },

@@ -113,6 +113,7 @@ describe('publish', () => {
         badRows: 0,
         badRowsShown: [],
         longRows: 0,
+        suppressedRows: 0,
         failedGates: [],
         quarantined: false,
         warnings: [],

@@ -28,7 +28,17 @@ describe('help', () => {
 
   test('every command and subcommand has --help with an example of itself, and exits 0', async () => {
     const top = await commandsOf([])
-    expect(top).toEqual(['demo', 'serve', 'publish', 'tables', 'catalog', 'token', 'assign', 'decode'])
+    expect(top).toEqual([
+      'demo',
+      'serve',
+      'publish',
+      'tables',
+      'erase',
+      'catalog',
+      'token',
+      'assign',
+      'decode',
+    ])
     const below = await Promise.all(
       top.map(async (name) => (await commandsOf([name])).map((inner) => [name, inner])),
     )

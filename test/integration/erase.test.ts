@@ -228,6 +228,19 @@ for (const engine of engines) {
         expect(erasure.tables).toMatchObject([{ generation: 1, damagedBuckets: 1 }])
       })
 
+      test('waits for replicas, once the rows are gone, and tells of those that lag', async () => {
+        await apply({ games: bySub })
+        await publish(players(100))
+        const rowsLeft: number[] = []
+        const replicated = async () => {
+          rowsLeft.push((await left()).length)
+          return { replicas: 2, missing: 1 }
+        }
+        const lagging = { ...tools, tables: { ...tools.tables, replicated } }
+        expect(await eraseUnit(lagging, tenant, erased)).toMatchObject({ replicasMissing: 1 })
+        expect(rowsLeft).toEqual([0])
+      })
+
       test('names the overrides that name the player, and leaves the document as it is', async () => {
         await apply({ games: bySub, offers: bySub }, { overrides: { itemcf: ['x', erased] } })
         const before = (await readLiveTenant(tools.catalog, tenant))!.document

@@ -15,13 +15,13 @@ export interface DyingProcess {
 }
 
 /**
- * `node SCRIPT PROXY_URL ARGUMENTS…`
+ * `node FILE PROXY_URL ARGUMENTS…`
  *
  * @param at after which of its commands `what` is done, from 1; 0: never
  */
 export async function startDying(
   redisUrl: string,
-  script: string,
+  file: string,
   args: readonly string[],
   at: number,
   what: (child: ChildProcess) => void,
@@ -31,7 +31,7 @@ export async function startDying(
     if (count === at) what(running.child!)
     return count === at
   })
-  const child = spawn(process.execPath, [script, proxy.url, ...args], {
+  const child = spawn(process.execPath, [file, proxy.url, ...args], {
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: compileCache },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -4,6 +4,7 @@ import { slotOwners } from '../../../src/domain/allocation.ts'
 import { FaultsError } from '../../../src/domain/errors.ts'
 import type { CompiledModel, TrustedIssuer } from '../../../src/domain/snapshot.ts'
 import type { IssuerDocument } from '../../../src/domain/tenant-document.ts'
+import { tenantState } from '../../../src/domain/tenant-state.ts'
 import { documentKeySet } from '../../../src/jwt/document-key-set.ts'
 import { tableKeys } from '../../../src/redis/keys.ts'
 import { documentWith, games, type LiveStudio, liveStudio } from './studio-document.ts'
@@ -44,6 +45,14 @@ describe('a compiled tenant', () => {
 
   test('signs no versions unless a claim is named', async () => {
     expect((await compile(liveStudio({ games }))).tenant.claims.version).toBeNull()
+  })
+
+  test('has the number of its erasures, 0 where its state is from before there were any', async () => {
+    const live = liveStudio({ games })
+    const { erasures: _, ...before } = live.state
+    const state = tenantState.parse(JSON.parse(JSON.stringify(before)))
+    expect((await compile({ ...live, state })).tenant.erasures).toBe(0)
+    expect((await compile({ ...live, state: { ...state, erasures: 7 } })).tenant.erasures).toBe(7)
   })
 
   test('has the issuers that its document names, in order', async () => {

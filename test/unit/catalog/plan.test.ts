@@ -55,6 +55,13 @@ describe('creation', () => {
     })
   })
 
+  test('a change of the document keeps the number of erasures', () => {
+    const live = liveStudio({ games })
+    const erased = { ...live, state: { ...live.state, erasures: 3 } }
+    expect(planDocument(erased, documentWith({ games, offers: games }), () => 'fresh').state.erasures).toBe(3)
+    expect(planDocument(null, documentWith({ games }), () => 'fresh').state.erasures).toBe(0)
+  })
+
   test('a model beside another: only the new one gets a salt', () => {
     const live = liveStudio({ games })
     const plan = planDocument(live, documentWith({ games, offers: games }), () => 'fresh')
