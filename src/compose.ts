@@ -328,12 +328,17 @@ function createConnections(
   log: Logger,
 ): (role: RedisRole) => RedisConnection {
   const tables = resolveRedis(settings.redis)
-  const catalog = settings.catalogRedis === undefined ? tables : resolveRedis(settings.catalogRedis)
-  return (role) => ({
-    endpoint: role === 'reads' || role === 'tables' ? tables : catalog,
-    name: `recgate-${role}`,
-    ...sayReasonsOnce((reason) => log.warn({ role, reason }, 'Redis connection')),
-  })
+  const sayReason = (reason: string, role: RedisRole) =>
+    log.warn({ role, reason }, 'Redis can’t be reached; trying on')
+  const toTables = { endpoint: tables, say: sayReasonsOnce(sayReason) }
+  const toCatalog =
+    settings.catalogRedis === undefined
+      ? toTables
+      : { endpoint: resolveRedis(settings.catalogRedis), say: sayReasonsOnce(sayReason) }
+  return (role) => {
+    const { endpoint, say } = role === 'reads' || role === 'tables' ? toTables : toCatalog
+    return { endpoint, name: `recgate-${role}`, ...say(role) }
+  }
 }
 
 function openState(path: string, log: Logger): StateDirectory {

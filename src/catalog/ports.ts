@@ -51,6 +51,7 @@ export type ChangeOutcome =
   | { readonly outcome: 'outdated'; readonly revision: number }
   | { readonly outcome: 'issuer-taken'; readonly issuer: string }
 
+/** Each method throws UnreachableError where the store can't be asked at the moment. */
 export interface CatalogStore {
   /** Tenant → what it stands at; small, however large the documents are. */
   index(): Promise<ReadonlyMap<string, IndexEntry>>

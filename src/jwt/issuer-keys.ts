@@ -88,8 +88,7 @@ const neverFetched: KeySet = Object.freeze({
 
 async function importKeys(document: IssuerDocument, secret: Uint8Array | null): Promise<ImportedKeys> {
   const { jwks, hs256 } = document
-  if ((jwks === undefined) === (hs256 === undefined))
-    return faulty({ path: '', problem: keyFormRule })
+  if ((jwks === undefined) === (hs256 === undefined)) return faulty({ path: '', problem: keyFormRule })
   if (jwks !== undefined && 'keys' in jwks) return importKeySet(jwks.keys, 'jwks.keys')
   if (secret === null)
     return faulty({

@@ -16,7 +16,7 @@ const openSsl = /^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*$/s
  * An error's words and nothing else: ioredis' errors carry the arguments of the command, a password among them, and
  * old servers repeat unknown commands with their arguments. Null where it tells nothing.
  */
-function reasonOf({ message }: Error, { tls }: RedisEndpoint): string | null {
+export function reasonOf({ message }: Error, { tls }: RedisEndpoint): string | null {
   const reason = message.replace(/,? with args beginning with:.*$/s, '').replace(openSsl, 'TLS: $1')
   if (reason === '' || withoutReason.test(reason)) return null
   // A server that misses a certificate may be gone before its alert is read.
