@@ -306,14 +306,14 @@ program
   .addHelpText('after', example('recgate decode --document sample/tenant.yaml --model games --hex 0180…'))
   .action(async (file: string, { config, tenant, model, document, hex }) => {
     const { decodeBody } = await import('./commands/decode.ts')
-    const { loadSettings } = await import('./settings/load.ts')
-    const settings = () => loadSettings(process.env, config)
+    const settings = () => settingsOf(config)
     await decodeBody(file, { tenant, model, documentFile: document, hex, settings })
   })
 
 async function settingsOf(config: string | undefined): Promise<Settings> {
   const { loadSettings } = await import('./settings/load.ts')
-  return loadSettings(process.env, config)
+  const { noteWarning } = await import('./commands/output.ts')
+  return loadSettings(process.env, config, noteWarning)
 }
 
 function wholeNumber(text: string): number {

@@ -16,7 +16,7 @@ import { shownRedisUrl } from '../settings/redis-url.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createSampleSalts, samplePlayer, sampleTables, sampleTenant, writeSample } from './demo-sample.ts'
 import { startLocalRedis } from './local-redis.ts'
-import { createCommandLog, createLog, currentUser, print } from './output.ts'
+import { createCommandLog, createLog, currentUser, noteWarning, print } from './output.ts'
 import { publishWith } from './publish.ts'
 import { stopOnSignal } from './serve.ts'
 import { readTenantFile } from './tenant-file.ts'
@@ -72,7 +72,7 @@ async function findRedis(): Promise<FoundRedis> {
     const local = await startLocalRedis()
     return { ...local, settings: { url: local.url }, shownUrl: local.url }
   }
-  const { redis } = loadSettings(process.env)
+  const { redis } = loadSettings(process.env, undefined, noteWarning)
   const stop = async () => undefined
   return { settings: redis, shownUrl: shownRedisUrl(redis.url), engine: 'the one of RECGATE_REDIS_URL', stop }
 }

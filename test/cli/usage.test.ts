@@ -121,6 +121,17 @@ describe.concurrent('settings', () => {
     )
   })
 
+  test('a mistyped variable is warned of, and what was asked for goes on', async () => {
+    const env = { RECGATE_LOGLEVEL: 'debug' }
+    const args = ['decode', '--document', 'config/demo/tenant.yaml', '--model', 'games', '--hex', '00']
+    expect((await runCli(args, { env })).stderr).not.toContain('warning')
+    const { exitCode, stderr } = await runCli(['catalog', 'show'], { env: { ...nowhere, ...env } })
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(
+      /^warning: RECGATE_LOGLEVEL is no variable that recgate knows; docs\/settings\.md lists them\n/,
+    )
+  })
+
   test('with several faults are shown whole, and exit 2', async () => {
     const file = join(directory, 'settings.yaml')
     await writeFile(
