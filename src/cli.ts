@@ -257,6 +257,19 @@ catalog
     await showCatalog(await settingsOf(config), tenant, json)
   })
 
+catalog
+  .command('history')
+  .description('who changed what of a tenant, when and why; the newest first')
+  .requiredOption('--tenant <id>', 'the studio')
+  .option('--limit <n>', 'at most so many changes', wholeNumber, 20)
+  .addOption(configOption())
+  .addOption(jsonOption())
+  .addHelpText('after', example('recgate catalog history --tenant demo-studio --limit 5'))
+  .action(async ({ config, tenant, limit, json }) => {
+    const { showHistory } = await import('./commands/catalog-history.ts')
+    await showHistory(await settingsOf(config), { tenant, limit, json })
+  })
+
 program
   .command('token')
   .description('a signed token for trying things, from this machine’s development key')
@@ -306,14 +319,23 @@ program
   .addHelpText('after', example('recgate decode --document sample/tenant.yaml --model games --hex 0180…'))
   .action(async (file: string, { config, tenant, model, document, hex }) => {
     const { decodeBody } = await import('./commands/decode.ts')
-    const settings = () => settingsOf(config)
-    await decodeBody(file, { tenant, model, documentFile: document, hex, settings })
+    await decodeBody(file, {
+      tenant,
+      model,
+      documentFile: document,
+      hex,
+      settings: () => settingsOf(config),
+    })
   })
+
+/** Those of the command that runs; for the message that it may end in. */
+let settings: Settings | null = null
 
 async function settingsOf(config: string | undefined): Promise<Settings> {
   const { loadSettings } = await import('./settings/load.ts')
   const { noteWarning } = await import('./commands/output.ts')
-  return loadSettings(process.env, config, noteWarning)
+  settings = loadSettings(process.env, config, noteWarning)
+  return settings
 }
 
 function wholeNumber(text: string): number {
@@ -357,7 +379,9 @@ async function main(): Promise<number> {
     }
     // Redis' refusals come through here, such as OOM; the stack is for whoever debugs.
     const { message, stack } = error as Error
-    process.stderr.write(`failed: ${process.env['RECGATE_LOG_LEVEL'] === 'debug' ? stack : message}\n`)
+    const { describeForbidden } = await import('./commands/forbidden.ts')
+    const reason = describeForbidden(message, settings) ?? message
+    process.stderr.write(`failed: ${process.env['RECGATE_LOG_LEVEL'] === 'debug' ? stack : reason}\n`)
     return 1
   }
 }

@@ -194,9 +194,11 @@ export function createCatalogStore(client: RedisClient, newToken: () => string):
       )
     },
 
-    async history(tenantId, entriesMax) {
+    async history(tenantId, entriesMax, belowRevision) {
       const key = catalogKeys.history(tenantId)
-      const entries = await ask(client.xrevrange(key, '+', '-', 'COUNT', entriesMax))
+      // Without its second part an id stands for all of that number.
+      const end = belowRevision === undefined ? '+' : `${belowRevision - 1}`
+      const entries = await ask(client.xrevrange(key, end, '-', 'COUNT', entriesMax))
       return entries.map(([id, fields]) => ({
         ...(JSON.parse(fields[1] ?? '{}') as Omit<HistoryEntry, 'revision'>),
         revision: Number(id.split('-')[0]),
