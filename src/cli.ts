@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRequire, enableCompileCache } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { failureLines } from './commands/failure.ts'
 import { UsageError } from './commands/usage-error.ts'
 import { FaultsError, OperationError } from './domain/errors.ts'
 import type { Settings } from './settings/schema.ts'
@@ -328,8 +329,12 @@ program
     })
   })
 
-/** Those of the command that runs; for the message that it may end in. */
+/** Of the command that runs, for the message that it may end in. */
 let settings: Settings | null = null
+let isJson = false
+program.hook('preAction', (_program, command) => {
+  isJson = command.opts()['json'] === true
+})
 
 async function settingsOf(config: string | undefined): Promise<Settings> {
   const { loadSettings } = await import('./settings/load.ts')
@@ -366,6 +371,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
 
+/** An error as people read it. Redis' refusals come through here, such as OOM; the stack is for whoever debugs. */
+async function describeFailure(error: Error): Promise<Error> {
+  if (error instanceof FaultsError || error instanceof OperationError) return error
+  const { describeForbidden } = await import('./commands/forbidden.ts')
+  const reason = describeForbidden(error.message, settings) ?? error.message
+  return new Error(`failed: ${process.env['RECGATE_LOG_LEVEL'] === 'debug' ? error.stack : reason}`)
+}
+
 async function main(): Promise<number> {
   try {
     await program.parseAsync()
@@ -373,16 +386,10 @@ async function main(): Promise<number> {
   } catch (error) {
     // Commander has printed its own; help and version are errors to it, too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    if (error instanceof FaultsError || error instanceof OperationError) {
-      process.stderr.write(`${error.message}\n`)
-      return error instanceof UsageError || error instanceof SettingsError ? 2 : 1
-    }
-    // Redis' refusals come through here, such as OOM; the stack is for whoever debugs.
-    const { message, stack } = error as Error
-    const { describeForbidden } = await import('./commands/forbidden.ts')
-    const reason = describeForbidden(message, settings) ?? message
-    process.stderr.write(`failed: ${process.env['RECGATE_LOG_LEVEL'] === 'debug' ? stack : reason}\n`)
-    return 1
+    const told = await describeFailure(error as Error)
+    if (isJson) for (const line of failureLines(told)) process.stdout.write(`${JSON.stringify(line)}\n`)
+    process.stderr.write(`${told.message}\n`)
+    return error instanceof UsageError || error instanceof SettingsError ? 2 : 1
   }
 }
 

@@ -143,6 +143,20 @@ describe.concurrent('check', () => {
     expect(stderr).not.toMatch(/\n {4}at /)
   })
 
+  test('--json says what is wrong with each file, one object a line', async () => {
+    const faulty = await file('odd.yaml', await document('studio', (changed) => leaveOut(changed, 'issuers')))
+    const args = ['catalog', 'check', faulty, directory, 'config/demo/tenant.yaml']
+    const [json, text] = await Promise.all([runCli([...args, '--json']), runCli(args)])
+    expect(json).toMatchObject({ exitCode: 1, stderr: text.stderr })
+    expect(json.json()).toEqual([
+      { failed: faulty, faults: [{ path: 'issuers', problem: 'is missing; it must be a list' }] },
+      {
+        failed: `${directory}: is a directory; name the files in it, e.g. as DIRECTORY/*.yaml`,
+        details: [],
+      },
+    ])
+  })
+
   test('one tenant in two files is refused', async () => {
     expect(
       await runCli(['catalog', 'check', 'config/demo/tenant.yaml', 'config/demo/tenant.yaml']),
