@@ -10,6 +10,7 @@ import { describeStateEvent } from './disk/describe-state-event.ts'
 import { createSavedCatalog } from './disk/saved-catalog.ts'
 import { openStateDirectory, type StateDirectory } from './disk/state-directory.ts'
 import type { LogLine } from './domain/log-line.ts'
+import { rounded } from './domain/rounded.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
@@ -122,7 +123,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
         metrics,
         isDraining: () => listeners.isDraining(),
         requestLog: log.isLevelEnabled('debug')
-          ? (served: ServedRequest) => log.debug(served, 'request')
+          ? (served: ServedRequest) =>
+              log.debug({ ...served, durationMs: rounded(served.durationMs) }, 'request')
           : null,
         onUnexpected,
       }
@@ -143,7 +145,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
       }),
   }
   const listeners: Listeners<Plane> = createListeners(
-    options.planes.map((plane) => ({ name: plane, app: servers[plane](), at: settings[plane] })),
+    options.planes.map((plane) => ({
+      name: plane,
+      app: servers[plane](),
+      at: settings[plane],
+      setting: `${plane}.port (RECGATE_${plane.toUpperCase()}_PORT)`,
+    })),
   )
   const collector =
     options.planes.includes('admin') && settings.collectEveryMs > 0

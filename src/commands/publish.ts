@@ -7,6 +7,7 @@ import { compileRecordSchema } from '../domain/codec/codec.ts'
 import { OperationError } from '../domain/errors.ts'
 import { resolveGates } from '../domain/gates.ts'
 import { limits } from '../domain/limits.ts'
+import { rounded } from '../domain/rounded.ts'
 import { activeGeneration } from '../domain/tenant-state.ts'
 import type { Settings } from '../settings/schema.ts'
 import { openRows } from '../sources/duckdb-source.ts'
@@ -59,7 +60,7 @@ export async function publishFiles(
   })
   const finished = finish(report)
   for (const warning of report.warnings) note(`warning: ${warning}`)
-  if (options.json) printJson({ ...report, seconds: finished.durationSeconds })
+  if (options.json) printJson({ ...report, seconds: rounded(finished.durationSeconds) })
   else describe(report, options, finished.durationSeconds)
   await tell(finished)
   if (report.outcome === 'refused') throw new ReportedError(describeRefusal(report, options, active))

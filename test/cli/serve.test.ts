@@ -265,7 +265,9 @@ describe('serve', () => {
     const taken = { ...env(), RECGATE_OPS_PORT: new URL(ops).port }
     const { exitCode, stderr } = await runCli(['serve'], { env: taken })
     expect(exitCode).toBe(1)
-    expect(stderr).toMatch(/EADDRINUSE/)
+    expect(stderr).toBe(
+      `ops.port (RECGATE_OPS_PORT): 0.0.0.0:${new URL(ops).port} is in use; another process listens there\n`,
+    )
   })
 })
 
