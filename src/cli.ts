@@ -35,7 +35,7 @@ const whoOption = () => new Option('--who <name>', 'who does it, for the history
 program
   .command('demo')
   .description(
-    'everything at once: a Redis, a sample studio, its predictions, the gateway; prints a curl line',
+    'everything at once: a Redis, a sample studio, its predictions, the gateway; prints three curl lines',
   )
   .option('--write-sample <dir>', 'leave the sample studio’s files there, for the tour')
   .addOption(portOption('--data-port <port>', 8080))
@@ -69,7 +69,7 @@ program
       'RECGATE_REDIS_SOURCE',
     ),
   )
-  .option('--key-column <name>', 'the column for what the pattern’s * stands for', 'key')
+  .option('--key-column <name>', 'the column for what the pattern’s * stands for (default: key)')
   .option('--max-bad-rows <n>', 'publish without up to so many rows that do not fit', wholeNumber, 0)
   .option('--metrics-file <file>', 'tell how it went there, as node_exporter’s textfile collector reads it')
   .addOption(
@@ -88,9 +88,13 @@ program
     --sql 'SELECT player_id, [game_1, game_2] AS games FROM input'`,
     ),
   )
-  .action(async (files: string[], { maxBadRows, config, ...options }) => {
+  .action(async (files: string[], { maxBadRows, config, ...options }, command: Command) => {
     const { publishFiles } = await import('./commands/publish.ts')
-    await publishFiles(await settingsOf(config), files, { ...options, maxBadRows })
+    // A variable may stand there for other publishes of the same job.
+    const isMeant =
+      options.fromRedisHashes !== undefined || command.getOptionValueSource('redisSource') === 'cli'
+    const redisSource = isMeant ? options.redisSource : undefined
+    await publishFiles(await settingsOf(config), files, { ...options, redisSource, maxBadRows })
   })
 
 const tables = program
@@ -238,7 +242,7 @@ catalog
   })
 catalog
   .command('check')
-  .description('finds every fault in files, without a catalog')
+  .description('finds what is wrong in files, without a catalog')
   .argument('<file...>', 'tenants’ documents, YAML or JSON')
   .addOption(jsonOption())
   .addHelpText('after', example('recgate catalog check config/*.yaml'))
@@ -317,7 +321,12 @@ program
   .option('--document <file>', 'take the record schema from this file instead')
   .option('--hex <digits>', 'the body as hexadecimal digits')
   .addOption(configOption())
-  .addHelpText('after', example('recgate decode --document sample/tenant.yaml --model games --hex 0180…'))
+  .addHelpText(
+    'after',
+    example(
+      'recgate decode --document config/demo/tenant.yaml --model games --hex 01000001800801001bfa1f44b0',
+    ),
+  )
   .action(async (file: string, { config, tenant, model, document, hex }) => {
     const { decodeBody } = await import('./commands/decode.ts')
     await decodeBody(file, {
@@ -345,7 +354,7 @@ async function settingsOf(config: string | undefined): Promise<Settings> {
 
 function wholeNumber(text: string): number {
   if (/^[0-9]{1,9}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It must be a whole number.')
+  throw new InvalidArgumentError('It must be a whole number from 0.')
 }
 
 /** Revisions may lie above a thousand million where a restore made them jump; 15 digits are exact in any tool. */

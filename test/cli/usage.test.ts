@@ -45,6 +45,14 @@ describe('help', () => {
     )
   })
 
+  test('the example of decode can be pasted', async () => {
+    const { stdout } = await runCli(['decode', '--help'])
+    const example = stdout.split('\nExample:\n')[1]!.trim().split(' ')
+    const { exitCode, stdout: decoded } = await runCli(example.slice(1))
+    expect(exitCode).toBe(0)
+    expect(JSON.parse(decoded)).toMatchObject({ segment: 'newcomer', games: [1, 2, 3] })
+  })
+
   test('--version is the package’s', async () => {
     const { exitCode, stdout } = await runCli(['--version'])
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
@@ -72,6 +80,11 @@ describe.concurrent('wrong usage exits 2, says what is wrong and does nothing', 
       'a number that is none',
       ['publish', 'x.csv', '--tenant', 'a', '--model', 'b', '--version', 'c', '--max-bad-rows', 'few'],
       /'few' is invalid.*It must be a whole number/,
+    ],
+    [
+      'a number below 0',
+      ['publish', 'x.csv', '--tenant', 'a', '--model', 'b', '--version', 'c', '--max-bad-rows', '-1'],
+      /'-1' is invalid.*It must be a whole number from 0/,
     ],
     [
       'an unknown plane',
