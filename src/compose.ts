@@ -11,6 +11,7 @@ import { createSavedCatalog } from './disk/saved-catalog.ts'
 import { openStateDirectory, type StateDirectory } from './disk/state-directory.ts'
 import { describeUncaught } from './domain/describe-uncaught.ts'
 import type { LogLine } from './domain/log-line.ts'
+import { rounded } from './domain/rounded.ts'
 import { buildAdminPlane } from './http/admin/server.ts'
 import { createRequestGate } from './http/data/request-gate.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
@@ -165,7 +166,8 @@ export function composeGateway(options: GatewayOptions): Gateway {
         gate,
         isDraining: () => listeners.isDraining(),
         requestLog: log.isLevelEnabled('debug')
-          ? (served: ServedRequest) => log.debug(served, 'request')
+          ? (served: ServedRequest) =>
+              log.debug({ ...served, durationMs: rounded(served.durationMs) }, 'request')
           : null,
         onUnexpected,
       }
@@ -186,7 +188,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
       }),
   }
   const listeners: Listeners<Plane> = createListeners(
-    options.planes.map((plane) => ({ name: plane, app: servers[plane](), at: settings[plane] })),
+    options.planes.map((plane) => ({
+      name: plane,
+      app: servers[plane](),
+      at: settings[plane],
+      setting: `${plane}.port (RECGATE_${plane.toUpperCase()}_PORT)`,
+    })),
   )
   const collector =
     options.planes.includes('admin') && settings.collectEveryMs > 0
@@ -415,12 +422,17 @@ function createConnections(
   log: Logger,
 ): (role: RedisRole) => RedisConnection {
   const tables = resolveRedis(settings.redis)
-  const catalog = settings.catalogRedis === undefined ? tables : resolveRedis(settings.catalogRedis)
-  return (role) => ({
-    endpoint: role === 'reads' || role === 'tables' ? tables : catalog,
-    name: `recgate-${role}`,
-    ...sayReasonsOnce((reason) => log.warn({ role, reason }, 'Redis connection')),
-  })
+  const sayReason = (reason: string, role: RedisRole) =>
+    log.warn({ role, reason }, 'Redis can’t be reached; trying on')
+  const toTables = { endpoint: tables, say: sayReasonsOnce(sayReason) }
+  const toCatalog =
+    settings.catalogRedis === undefined
+      ? toTables
+      : { endpoint: resolveRedis(settings.catalogRedis), say: sayReasonsOnce(sayReason) }
+  return (role) => {
+    const { endpoint, say } = role === 'reads' || role === 'tables' ? toTables : toCatalog
+    return { endpoint, name: `recgate-${role}`, ...say(role) }
+  }
 }
 
 function openState(path: string, log: Logger): StateDirectory {

@@ -53,6 +53,9 @@ export function planDocument(
   for (const [modelId, state] of Object.entries(models)) {
     if (Object.hasOwn(next.models, modelId) || retiredModels.has(modelId)) continue
     retiredModels.add(modelId)
+    what.push(
+      `${joinPath('models', modelId)}: model ${modelId} is deleted: its tables are collected, and its id can't come back`,
+    )
     models[modelId] = { ...state, generations: retireGenerations(state.generations, () => true) }
   }
   const erasures = live?.state.erasures ?? 0
@@ -138,7 +141,10 @@ function changeModel(
   const moved = planWeights(state.allocations, weightsOf(next))
   return {
     faults,
-    what: moved.movedSlots === null ? [] : [`${moved.movedSlots} of ${limits.slots} slots move`],
+    what: [
+      ...(moved.movedSlots === null ? [] : [`${moved.movedSlots} of ${limits.slots} slots move`]),
+      ...gone.map((id) => `version ${id} is deleted: its tables are collected, and its id can't come back`),
+    ],
     state: {
       ...state,
       record: next.record,

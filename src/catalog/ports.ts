@@ -51,6 +51,7 @@ export type ChangeOutcome =
   | { readonly outcome: 'outdated'; readonly revision: number }
   | { readonly outcome: 'issuer-taken'; readonly issuer: string }
 
+/** Each method throws UnreachableError where the store can't be asked at the moment. */
 export interface CatalogStore {
   /** Tenant → what it stands at; small, however large the documents are. */
   index(): Promise<ReadonlyMap<string, IndexEntry>>
@@ -60,8 +61,8 @@ export interface CatalogStore {
   issuerOwners(issuers: readonly string[]): Promise<readonly (string | null)[]>
   /** Compare and set: all of it happens, or nothing. Announces what it did. */
   change(change: CatalogChange): Promise<ChangeOutcome>
-  /** Newest first. */
-  history(tenantId: string, entriesMax: number): Promise<readonly HistoryEntry[]>
+  /** Newest first; only those below the revision, where one is given. */
+  history(tenantId: string, entriesMax: number, belowRevision?: number): Promise<readonly HistoryEntry[]>
   /** The next number of the model's one counter, above `highestInUse`; never given twice. */
   nextGeneration(tenantId: string, modelId: string, highestInUse: number): Promise<number>
 }

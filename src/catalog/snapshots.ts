@@ -1,4 +1,5 @@
 import { jitteredMs } from '../domain/jitter.ts'
+import { rounded } from '../domain/rounded.ts'
 import type { CompiledTenant, Snapshot, TrustedIssuer } from '../domain/snapshot.ts'
 import type { CompileEnvironment } from './compile.ts'
 import { isSound, type LoadedTenant, loadSavedTenant, loadTenant } from './load-tenant.ts'
@@ -204,7 +205,7 @@ export function watchSnapshots(options: SnapshotsOptions): WatchedSnapshots {
       ready: snapshot !== null,
       source: snapshot === null ? 'none' : index === null ? 'disk' : 'catalog',
       reachable,
-      readAgeSeconds: (performance.now() - readAt) / 1_000,
+      readAgeSeconds: rounded((performance.now() - readAt) / 1_000),
       tenants: loaded.size,
       fromDisk: fromDisk(loaded),
       problems: Object.fromEntries(troubles.standing()),

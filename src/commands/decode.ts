@@ -17,7 +17,7 @@ export interface DecodeOptions {
   readonly documentFile: string | undefined
   readonly hex: string | undefined
   /** Read the settings only where Redis is needed. */
-  readonly settings: () => Settings
+  readonly settings: () => Promise<Settings>
 }
 
 /** `recgate decode`: a packed body as JSON. */
@@ -44,7 +44,7 @@ async function findSchema({ tenant, model, documentFile, settings }: DecodeOptio
   }
   if (tenant === undefined)
     throw new UsageError('say whose model it is: --tenant, or --document with its file')
-  const loaded = settings()
+  const loaded = await settings()
   const tools = await composeTools(loaded, createCommandLog(loaded.logLevel))
   try {
     return (await findLiveModel(tools.catalog, tenant, model)).state.record

@@ -1,6 +1,7 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeDirectories } from '../disk/make-directories.ts'
 import { murmur3 } from '../domain/murmur3.ts'
 
 /** The sample studio: its document from config/, and predictions that are the same on every machine. */
@@ -47,7 +48,7 @@ export const sampleTables: readonly SampleTable[] = [
 
 /** Writes document and predictions; answers the document's path. */
 export async function writeSample(directory: string): Promise<string> {
-  await mkdir(directory, { recursive: true })
+  makeDirectories(directory)
   const document = join(directory, 'tenant.yaml')
   await copyFile(fileURLToPath(new URL('../../config/demo/tenant.yaml', import.meta.url)), document)
   const contents = [popularCsv(), itemcfNdjson(), offersCsv()]

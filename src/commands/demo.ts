@@ -17,7 +17,7 @@ import type { Settings } from '../settings/schema.ts'
 import { createSampleSalts, samplePlayer, sampleTables, sampleTenant, writeSample } from './demo-sample.ts'
 import { endInOrder } from './end-process.ts'
 import { startLocalRedis } from './local-redis.ts'
-import { createCommandLog, createLog, currentUser, print } from './output.ts'
+import { createCommandLog, createLog, currentUser, noteWarning, print } from './output.ts'
 import { publishWith } from './publish.ts'
 import { readTenantFile } from './tenant-file.ts'
 
@@ -38,7 +38,12 @@ export async function demo(options: DemoOptions): Promise<void> {
   const temporary = options.writeSample === undefined ? await mkdtemp(join(tmpdir(), 'recgate-demo-')) : null
   const directory = options.writeSample ?? temporary ?? ''
   const developmentKey = await loadDevelopmentKey(defaultDevelopmentKeyPath(process.env))
-  await publishSample(settings, directory)
+  await publishSample(settings, directory).catch((error: Error) => {
+    if (redis.isOwn || !/can't be reached/.test(error.message)) throw error
+    throw new OperationError(
+      `${error.message}\nRECGATE_REDIS_URL names it; unset RECGATE_REDIS_URL to have one started`,
+    )
+  })
   if (temporary === null) print(`Sample     files in ${directory}`)
   else await rm(temporary, { recursive: true, force: true })
 
@@ -62,6 +67,8 @@ interface FoundRedis {
   /** Without a password. */
   readonly shownUrl: string
   readonly engine: string
+  /** Started for this. */
+  readonly isOwn: boolean
   stop(): Promise<void>
 }
 
@@ -70,11 +77,12 @@ async function findRedis(): Promise<FoundRedis> {
   const configured = process.env['RECGATE_REDIS_URL']
   if (configured === undefined || configured === '') {
     const local = await startLocalRedis()
-    return { ...local, settings: { url: local.url }, shownUrl: local.url }
+    return { ...local, settings: { url: local.url }, shownUrl: local.url, isOwn: true }
   }
-  const { redis } = loadSettings(process.env)
+  const { redis } = loadSettings(process.env, undefined, noteWarning)
   const stop = async () => undefined
-  return { settings: redis, shownUrl: shownRedisUrl(redis.url), engine: 'the one of RECGATE_REDIS_URL', stop }
+  const engine = 'the one of RECGATE_REDIS_URL'
+  return { settings: redis, shownUrl: shownRedisUrl(redis.url), engine, isOwn: false, stop }
 }
 
 function demoSettings(
@@ -121,16 +129,18 @@ async function publishSample(settings: Settings, directory: string): Promise<voi
 async function printTour(base: string, redisUrl: string, key: DevelopmentKey): Promise<void> {
   const claims = { sub: samplePlayer, model: ['games', 'starter-offer'] }
   const token = await signDevelopmentToken({ key, tenantId: sampleTenant, claims, lifetimeSeconds: 86_400 })
-  const curl = (accept: string, query: string) =>
-    `curl -s${accept} -H 'Authorization: Bearer ${token}' '${base}/recommendations?${query}'`
+  const curl = (more: string, query: string) =>
+    `curl -s${more} -H 'Authorization: Bearer ${token}' '${base}/recommendations?${query}'`
   const packed = ` -H 'Accept: application/vnd.recgate.packed'`
+  // JSON has no line break at its end, and would stick to the prompt.
+  const lineBreak = ` -w '\\n'`
   print('')
-  print(`Player ${samplePlayer}'s recommendation, as JSON:\n\n  ${curl('', 'model=games')}\n`)
+  print(`Player ${samplePlayer}'s recommendation, as JSON:\n\n  ${curl(lineBreak, 'model=games')}\n`)
   print(
     `The same bit-packed, and decoded again:\n\n  ${curl(packed, 'model=games')} \\\n` +
       `    | npx recgate decode --document config/demo/tenant.yaml --model games\n`,
   )
-  print(`The public model:\n\n  ${curl('', 'model=starter-offer&country=DE&platform=ios')}\n`)
+  print(`The public model:\n\n  ${curl(lineBreak, 'model=starter-offer&country=DE&platform=ios')}\n`)
   print(`For other commands, in another terminal:\n\n  export RECGATE_REDIS_URL=${redisUrl}\n`)
   print('Running until Ctrl-C.')
 }

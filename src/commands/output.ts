@@ -11,6 +11,11 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`)
 }
 
+/** Of the environment, as `loadSettings` finds it. */
+export function noteWarning(variable: string, problem: string): void {
+  note(`warning: ${variable} ${problem}`)
+}
+
 export function printJson(value: unknown): void {
   print(JSON.stringify(value))
 }

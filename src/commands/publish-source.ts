@@ -17,7 +17,7 @@ export interface SourceOptions {
   /** A pattern of keys. */
   readonly fromRedisHashes: string | undefined
   readonly redisSource: string | undefined
-  readonly keyColumn: string
+  readonly keyColumn: string | undefined
 }
 
 export type OpenSource = (options: OpenInputsOptions) => Promise<RowSource>
@@ -43,6 +43,11 @@ export function publishSource(
       throw new UsageError('--from-redis-hashes takes the place of files; publish them one after the other')
     return hashes(settings, pattern, options, log)
   }
+  for (const [option, value] of Object.entries({
+    '--redis-source': options.redisSource,
+    '--key-column': options.keyColumn,
+  }))
+    if (value !== undefined) throw new UsageError(`${option} is for --from-redis-hashes, and not for files`)
   if (args.includes('-')) return standardInput(args, format)
   if (args.length === 0)
     throw new UsageError('name a file, a directory, a pattern or -, or say --from-redis-hashes PATTERN')
@@ -53,7 +58,9 @@ function standardInput(args: readonly string[], format: string | undefined): Pub
   if (args.length > 1) throw new UsageError('- stands alone: standard input is read without other files')
   if (!isInputKind(format))
     throw new UsageError(
-      `${format === undefined ? '-: say what standard input holds' : `--format ${format}: is not known`}, as --format ${inputKinds.join('|')}`,
+      format === undefined
+        ? `-: say what standard input holds, as --format ${inputKinds.join('|')}`
+        : `--format ${format}: is not known; it must be one of ${inputKinds.join(', ')}`,
     )
   if (process.stdin.isTTY)
     throw new UsageError(
@@ -69,7 +76,7 @@ function isInputKind(text: string | undefined): text is InputKind {
 function hashes(
   settings: Settings,
   pattern: string,
-  { redisSource, keyColumn }: SourceOptions,
+  { redisSource, keyColumn = 'key' }: SourceOptions,
   log: Logger,
 ): PublishSource {
   const redis = redisSource === undefined ? settings.redis : redisSettings(redisSource)

@@ -7,6 +7,8 @@ import { compileRecordSchema } from '../domain/codec/codec.ts'
 import { OperationError } from '../domain/errors.ts'
 import { resolveGates } from '../domain/gates.ts'
 import { limits } from '../domain/limits.ts'
+import { rounded } from '../domain/rounded.ts'
+import { activeGeneration } from '../domain/tenant-state.ts'
 import type { Settings } from '../settings/schema.ts'
 import { openRows } from '../sources/duckdb-source.ts'
 import { describeFinding } from '../tables/gates.ts'
@@ -16,6 +18,7 @@ import { publish } from '../tables/publish.ts'
 import type { PublishReport } from '../tables/publish-report.ts'
 import type { PublishProgress, PublishRequest, PublishServices } from '../tables/publish-request.ts'
 import { publishShard, type ShardOutcome } from '../tables/shards/publish-shard.ts'
+import { ReportedError } from './failure.ts'
 import { keepHeapLean } from './lean-heap.ts'
 import { countedRows, createCommandLog, currentUser, note, print, printJson } from './output.ts'
 import { metricsTeller, type PublishMetricsOptions } from './publish-metrics.ts'
@@ -55,12 +58,14 @@ export async function publishFiles(
     durationSeconds: (performance.now() - startedAt) / 1000,
     at: new Date(),
   })
-  const publishing = withTools<PublishReport | ShardOutcome>(settings, (tools) =>
-    shard === null
-      ? publishWith(tools, names, options, open)
-      : publishBy((...given) => publishShard(...given, shard), tools, names, options, open),
-  )
-  const report = await publishing.catch(async (error: Error) => {
+  const publishing = withTools(settings, async (tools) => {
+    const report: PublishReport | ShardOutcome =
+      shard === null
+        ? await publishWith(tools, names, options, open)
+        : await publishBy((...given) => publishShard(...given, shard), tools, names, options, open)
+    return { report, active: report.outcome === 'refused' ? await servedInstead(tools, options) : null }
+  })
+  const { report, active } = await publishing.catch(async (error: Error) => {
     await tell(finish(null))
     throw error
   })
@@ -71,10 +76,19 @@ export async function publishFiles(
   }
   const finished = finish(report)
   for (const warning of report.warnings) note(`warning: ${warning}`)
-  if (options.json) printJson({ ...report, seconds: finished.durationSeconds })
+  if (options.json) printJson({ ...report, seconds: rounded(finished.durationSeconds) })
   else describe(report, options, finished.durationSeconds)
   await tell(finished)
-  if (report.outcome === 'refused') throw new OperationError(describeRefusal(report, options))
+  if (report.outcome === 'refused') throw new ReportedError(describeRefusal(report, options, active))
+}
+
+/** The version's active generation, to compare with; null where it has none. */
+async function servedInstead(
+  { catalog }: Tools,
+  { tenant, model, version }: PublishOptions,
+): Promise<number | null> {
+  const { state } = await findLiveModel(catalog, tenant, model)
+  return activeGeneration(state, version)?.generation ?? null
 }
 
 /** @param files Where the rows come from, for the history; and what they are read from, without `open`. */
@@ -199,13 +213,17 @@ function describe(report: PublishReport, { model, version }: PublishOptions, sec
 function describeRefusal(
   { generation, failedGates, quarantined }: PublishReport,
   { tenant, model, version }: PublishOptions,
+  active: number | null,
 ): string {
   const reasons = failedGates.map(describeFinding)
   if (quarantined) reasons.push('a generation with the same content was rolled back from')
+  const place = `--tenant ${tenant} --model ${model}`
+  const look =
+    active === null ? '' : `to look into it:\n  recgate tables diff ${active} ${generation} ${place}\n`
   return (
     `generation ${generation} of ${model}/${version} is loaded and not active; what was served stays served:\n` +
     `${reasons.map((reason) => `  ${reason}`).join('\n')}\n` +
-    'to look into it: recgate tables diff; to activate it all the same:\n' +
-    `  recgate tables activate ${generation} --tenant ${tenant} --model ${model} --despite-gates --reason '…'`
+    `${look}to activate it all the same:\n` +
+    `  recgate tables activate ${generation} ${place} --despite-gates --reason '…'`
   )
 }

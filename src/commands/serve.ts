@@ -14,11 +14,15 @@ export interface ServeOptions {
 
 /** `recgate serve`: the gateway, until SIGTERM or SIGINT. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const loaded = loadSettings(process.env, options.config)
+  const warnings: Record<string, string>[] = []
+  const loaded = loadSettings(process.env, options.config, (variable, problem) =>
+    warnings.push({ variable, problem }),
+  )
   const settings = options.development ? onLoopback(loaded) : loaded
   const resolveSecret = resolveSecrets(settings, process.env)
   const chosen = parsePlanes(options.planes)
   const log = createLog(settings.logLevel)
+  for (const warning of warnings) log.warn(warning, 'a setting that nothing reads')
   const developmentKey = options.development
     ? await loadDevelopmentKey(defaultDevelopmentKeyPath(process.env))
     : null

@@ -1,13 +1,13 @@
 import { compileKeyPart } from '../catalog/compile.ts'
 import { findLiveModel, findLiveTenant } from '../catalog/live-tenant.ts'
 import { compileRecordSchema } from '../domain/codec/codec.ts'
-import { OperationError } from '../domain/errors.ts'
 import type { Settings } from '../settings/schema.ts'
 import { diffTables, type TableDiff } from '../tables/diff.ts'
 import { findModelState, findTable } from '../tables/find-generation.ts'
 import type { TableAt } from '../tables/retained-keys.ts'
 import { showRow } from '../tables/show-row.ts'
 import { rereadTable } from '../tables/verify.ts'
+import { ReportedError } from './failure.ts'
 import { print, printJson, printTable } from './output.ts'
 import { withTools } from './with-tools.ts'
 
@@ -49,7 +49,7 @@ export async function verifyTables(
         )
     }
     if (broken.length > 0)
-      throw new OperationError(
+      throw new ReportedError(
         `damaged: generation ${broken.join(', ')} of ${model}; publish again, or roll back to one that is sound`,
       )
   })

@@ -4,6 +4,7 @@ import { type Fault, FaultsError, OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import { checkTenantDocument, type TenantDocument } from '../domain/tenant-document.ts'
 import { createIssuers } from '../jwt/issuer-keys.ts'
+import { FilesError } from './failure.ts'
 
 /** Reads and checks a tenant's YAML (or JSON) file. Throws FaultsError with everything that is wrong in it. */
 export async function readTenantFile(file: string): Promise<TenantDocument> {
@@ -20,7 +21,7 @@ export async function readTenantFiles(files: readonly string[]): Promise<TenantD
   const errors = outcomes.flatMap((outcome) =>
     outcome.status === 'rejected' ? [outcome.reason as Error] : [],
   )
-  if (errors.length > 0) throw new OperationError(errors.map((error) => error.message).join('\n'))
+  if (errors.length > 0) throw new FilesError(errors)
   const documents = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
   const tenants = documents.map((document) => document.tenant)
   const repeated = tenants.find((tenant, index) => tenants.indexOf(tenant) !== index)
@@ -33,9 +34,15 @@ export async function readTenantFiles(files: readonly string[]): Promise<TenantD
   return documents
 }
 
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'is a directory; name the files in it, e.g. as DIRECTORY/*.yaml',
+  EACCES: 'may not be read by this user',
+}
+
 async function parseFile(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message
+    const reason = unreadable[error.code ?? ''] ?? error.message
     throw new OperationError(`${file}: ${reason}`)
   })
   if (Buffer.byteLength(text) > limits.documentBytesMax)

@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { idRule, isId } from '../domain/ids.ts'
 import {
   defaultDevelopmentKeyPath,
@@ -31,6 +32,6 @@ export async function issueToken(options: TokenOptions): Promise<void> {
   }
   const { lifetimeSeconds } = options
   const token = await signDevelopmentToken({ key, tenantId: options.tenant, claims, lifetimeSeconds })
-  if (options.json) printJson({ token, claims })
+  if (options.json) printJson({ token, claims: decodeJwt(token) })
   else print(token)
 }

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
+import { makeDirectories } from './make-directories.ts'
 import { decodeStateFile, encodeStateFile } from './state-file.ts'
 import { temporaryPath, temporarySuffix, writeWhole } from './write-whole.ts'
 
@@ -155,7 +156,7 @@ export function openStateDirectory(options: StateDirectoryOptions): StateDirecto
 /** Finds out now, and not at the first write hours later, whether files can be written. */
 function prepare(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeDirectories(path, 0o700)
     const probe = temporaryPath(join(path, 'probe'))
     writeFileSync(probe, '', { flag: 'wx', mode: 0o600 })
     rmSync(probe)

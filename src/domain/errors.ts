@@ -70,6 +70,11 @@ export class FaultsError extends Error {
   }
 }
 
+/** A store can't be asked at the moment; the message says which and why, without passwords. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError'
+}
+
 /** Something that the user asked for can't be done; the message says what and why. The CLI prints it and exits 1. */
 export class OperationError extends Error {
   override readonly name = 'OperationError'

@@ -162,6 +162,7 @@ export const limits = {
   secretBytesMin: 32,
   /** Entries of a tenant's history; older ones leave. */
   historyEntriesMax: 1_000,
+  historyEntriesPerTrip: 20,
   documentBytesMax: 1_048_576,
   /** A tenant's state in the catalog: some thousands of generations. */
   stateBytesMax: 8_388_608,

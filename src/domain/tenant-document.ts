@@ -7,7 +7,7 @@ import { idRule, isId } from './ids.ts'
 import { limits } from './limits.ts'
 import { rowKeyValueFault } from './row-key.ts'
 import { basisPointsOf } from './weights.ts'
-import { faultsOf, joinPath } from './zod-faults.ts'
+import { faultsOf, joinPath, mustBe } from './zod-faults.ts'
 
 /**
  * A tenant's document: everything that is configured, nothing that is predicted. The same shape is written in YAML
@@ -98,6 +98,10 @@ function keySetUrlProblem(text: string): string | null {
   return null
 }
 
+/** Said of an issuer that has none of them, or two. */
+export const keyFormRule =
+  'must have exactly one of jwks: { keys: […] }, jwks: { url: https://… } and hs256: { secretRef }'
+
 const issuer = z.strictObject({
   issuer: z.string().min(1).max(512),
   audience: z.string().min(1).max(512),
@@ -137,9 +141,10 @@ const versionShape = {
     })
     .optional(),
 }
-const defaultRecord = z.union([z.literal('none'), mapping(z.string(), z.unknown())], {
-  error: 'must be a record, or none where an unknown row is to be answered 404',
-})
+const defaultRecord = z.union(
+  [z.literal('none'), mapping(z.string(), z.unknown())],
+  mustBe('a record, or none where an unknown row is to be answered 404'),
+)
 const model = z.strictObject({
   ...keyShape,
   ...versionShape,
@@ -163,7 +168,7 @@ const versionSection = z.object({
 })
 
 const tenantDocument = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(1, mustBe('1')),
   tenant: id,
   issuers: z.array(issuer).max(limits.issuersPerTenantMax),
   claims: z
@@ -242,7 +247,7 @@ function issuerFaults(input: unknown, models: Record<string, unknown>): Fault[] 
         problem: 'is kept for development keys; use your own issuer',
       })
     if ((entry.jwks === undefined) === (entry.hs256 === undefined))
-      faults.push({ path, problem: 'must have exactly one of jwks: { keys: […] } and hs256: { secretRef }' })
+      faults.push({ path, problem: keyFormRule })
     for (const [position, modelId] of (entry.models ?? []).entries())
       if (!Object.hasOwn(models, modelId))
         faults.push({ path: joinPath(path, 'models', position), problem: `"${modelId}" is not a model here` })

@@ -9,6 +9,13 @@ export function faultsOf(error: core.$ZodError, prefix = ''): Fault[] {
   return error.issues.flatMap((issue) => faultsOfIssue(issue, prefix))
 }
 
+/** The error of a schema with a rule of its own: what isn't there at all is told as missing, and not as wrong. */
+export function mustBe(rule: string): { error: (issue: { readonly input?: unknown }) => string } {
+  return {
+    error: ({ input }) => (input === undefined ? `is missing; it must be ${rule}` : `must be ${rule}`),
+  }
+}
+
 export function joinPath(prefix: string, ...parts: readonly PropertyKey[]): string {
   return parts.reduce<string>((path, part) => {
     if (typeof part === 'number') return `${path}[${part}]`

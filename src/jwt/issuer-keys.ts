@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { type Fault, FaultsError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { KeySet, TrustedIssuer } from '../domain/snapshot.ts'
-import type { IssuerDocument } from '../domain/tenant-document.ts'
+import { type IssuerDocument, keyFormRule } from '../domain/tenant-document.ts'
 import { documentKeySet } from './document-key-set.ts'
 import type { KeySetPlace } from './fetched-key-set.ts'
 import { type ImportedKeys, importKeySet, secretKey } from './key-import.ts'
@@ -88,11 +88,7 @@ const neverFetched: KeySet = Object.freeze({
 
 async function importKeys(document: IssuerDocument, secret: Uint8Array | null): Promise<ImportedKeys> {
   const { jwks, hs256 } = document
-  if ((jwks === undefined) === (hs256 === undefined))
-    return faulty({
-      path: '',
-      problem: 'must have exactly one of jwks: { keys: […] } and hs256: { secretRef }',
-    })
+  if ((jwks === undefined) === (hs256 === undefined)) return faulty({ path: '', problem: keyFormRule })
   if (jwks !== undefined && 'keys' in jwks) return importKeySet(jwks.keys, 'jwks.keys')
   if (secret === null)
     return faulty({

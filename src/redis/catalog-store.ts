@@ -7,7 +7,7 @@ import type {
 } from '../catalog/ports.ts'
 import { FaultsError, OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
-import type { RedisClient } from './client.ts'
+import { askRedis, type RedisClient } from './client.ts'
 import { catalogKeys } from './keys.ts'
 
 /** Beyond it a number doesn't tell two revisions apart. */
@@ -131,23 +131,24 @@ return last + 1
 
 /** `newToken` gives a fresh random text at each call. */
 export function createCatalogStore(client: RedisClient, newToken: () => string): CatalogStore {
+  const ask = <T>(answer: Promise<T>) => askRedis(client, answer)
   /** EVAL_RO came with Redis 7.0: under it a gateway's user needs no right to write. */
   let readCommand: 'EVAL_RO' | 'EVAL' = 'EVAL_RO'
 
   async function readOnly(script: string, keys: readonly string[], values: readonly string[] = []) {
     const parameters = [script, keys.length, ...keys, ...values]
     try {
-      return (await client.call(readCommand, ...parameters)) as string[]
+      return (await ask(client.call(readCommand, ...parameters))) as string[]
     } catch (error) {
       if (readCommand === 'EVAL' || !/^ERR unknown command/i.test((error as Error).message)) throw error
       readCommand = 'EVAL'
-      return (await client.call(readCommand, ...parameters)) as string[]
+      return (await ask(client.call(readCommand, ...parameters))) as string[]
     }
   }
 
   return {
     async index() {
-      const tenantIds = await client.smembers(catalogKeys.tenants)
+      const tenantIds = await ask(client.smembers(catalogKeys.tenants))
       const index = new Map<string, IndexEntry>()
       for (let first = 0; first < tenantIds.length; first += limits.indexEntriesPerTrip) {
         const some = tenantIds.slice(first, first + limits.indexEntriesPerTrip)
@@ -172,7 +173,7 @@ export function createCatalogStore(client: RedisClient, newToken: () => string):
     },
 
     async issuerOwners(issuers) {
-      return issuers.length === 0 ? [] : client.hmget(catalogKeys.issuers, ...issuers)
+      return issuers.length === 0 ? [] : ask(client.hmget(catalogKeys.issuers, ...issuers))
     },
 
     async change(change) {
@@ -188,14 +189,16 @@ export function createCatalogStore(client: RedisClient, newToken: () => string):
       }
       const script = configuration === null ? stateScript : configurationScript
       return outcomeOf(
-        (await client.eval(script, keys.length, ...keys, ...values)) as [string, string],
+        (await ask(client.eval(script, keys.length, ...keys, ...values))) as [string, string],
         token,
       )
     },
 
-    async history(tenantId, entriesMax) {
+    async history(tenantId, entriesMax, belowRevision) {
       const key = catalogKeys.history(tenantId)
-      const entries = await client.xrevrange(key, '+', '-', 'COUNT', entriesMax)
+      // Without its second part an id stands for all of that number.
+      const end = belowRevision === undefined ? '+' : `${belowRevision - 1}`
+      const entries = await ask(client.xrevrange(key, end, '-', 'COUNT', entriesMax))
       return entries.map(([id, fields]) => ({
         ...(JSON.parse(fields[1] ?? '{}') as Omit<HistoryEntry, 'revision'>),
         revision: Number(id.split('-')[0]),
@@ -204,7 +207,7 @@ export function createCatalogStore(client: RedisClient, newToken: () => string):
 
     async nextGeneration(tenantId, modelId, highestInUse) {
       const counters = catalogKeys.generations(tenantId)
-      return (await client.eval(nextGenerationScript, 1, counters, modelId, highestInUse)) as number
+      return (await ask(client.eval(nextGenerationScript, 1, counters, modelId, highestInUse))) as number
     },
   }
 }

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
-import { OperationError } from '../domain/errors.ts'
+import { OperationError, UnreachableError } from '../domain/errors.ts'
 import { clusterOptions, nodeOptions, type RedisRole } from './client-options.ts'
 import { isWhole, watchSlots } from './cluster-slots.ts'
 import { createDirectConnector } from './connectors.ts'
 import { describeEndpoint, describeNode, type RedisEndpoint } from './endpoint.ts'
-import { createWatch, type Report, reportError } from './failure-reason.ts'
+import { createWatch, type Report, reasonOf, reportError } from './failure-reason.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -20,15 +20,19 @@ export interface RedisConnection {
 }
 
 /** What a client was told, and last met: ioredis doesn't tell it in every topology. */
-const connections = new WeakMap<RedisClient, { readonly where: string; reason: string }>()
+const connections = new WeakMap<RedisClient, { readonly endpoint: RedisEndpoint; reason: string }>()
 
 /** A client that connects in the background and reconnects for ever, with jitter so that a fleet doesn't return as one. */
 export function createRedisClient(role: RedisRole, connection: RedisConnection): RedisClient {
-  const { endpoint, name, onError, onReady = () => undefined } = connection
-  const state = { where: describeEndpoint(endpoint), reason: 'no answer' }
+  const { endpoint, name, onError } = connection
+  const state = { endpoint, reason: 'no answer' }
   const report: Report = (reason) => {
     state.reason = reason
     onError(new Error(reason))
+  }
+  const onReady = () => {
+    state.reason = 'the connection was lost'
+    connection.onReady?.()
   }
   const client =
     endpoint.topology === 'cluster'
@@ -151,9 +155,32 @@ export async function redisReady(client: RedisClient, timeoutMs: number): Promis
   const giveUpAt = performance.now() + timeoutMs
   while (!isReady(client)) {
     if (performance.now() >= giveUpAt) {
-      const { where, reason } = connections.get(client) ?? { where: 'Redis', reason: 'no answer' }
-      throw new OperationError(`${where} can't be reached: ${reason}`)
+      throw new OperationError(describeOutage(client, null))
     }
     await pause(readyPollMs)
   }
+}
+
+/** What a server answers that is there, and can't be asked. */
+const unable = /^(LOADING|MASTERDOWN|CLUSTERDOWN) /
+
+/**
+ * A command's answer. Throws UnreachableError where there is none, for the reason that the connection has met: ioredis'
+ * own words for a command that it couldn't send tell none. What the server refuses is thrown as it is.
+ */
+export async function askRedis<T>(client: RedisClient, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    const { name, message } = error as Error
+    if (name === 'ReplyError' && !unable.test(message)) throw error
+    throw new UnreachableError(describeOutage(client, error as Error), { cause: error })
+  }
+}
+
+function describeOutage(client: RedisClient, error: Error | null): string {
+  const state = connections.get(client)
+  if (state === undefined) return `Redis can't be reached: ${error?.message ?? 'no answer'}`
+  const reason = (error === null ? null : reasonOf(error, state.endpoint)) ?? state.reason
+  return `${describeEndpoint(state.endpoint)} can't be reached: ${reason}`
 }

@@ -21,7 +21,7 @@ export function wordsOf({ message }: Error): string {
 }
 
 /** Null where it tells nothing. */
-function reasonOf(error: Error, { tls }: RedisEndpoint): string | null {
+export function reasonOf(error: Error, { tls }: RedisEndpoint): string | null {
   const reason = wordsOf(error).replace(openSsl, 'TLS: $1')
   if (reason === '' || withoutReason.test(reason)) return null
   // A server that misses a certificate may be gone before its alert is read.

@@ -23,7 +23,7 @@ export function requestDeadline(
   if (!/^[0-9]{1,9}$/.test(header) || asked < limits.deadlineMsMin)
     return refuse(
       'header-invalid',
-      `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin}`,
+      `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin} to 999999999`,
     )
   return { at: Math.min(receivedAt + asked, modelAt), modelAt }
 }

@@ -6,6 +6,7 @@ import { faultsOf, joinPath } from '../domain/zod-faults.ts'
 import { redisFaults } from './redis-endpoint.ts'
 import { listenerSettings, type Settings, settingsOfEnvironment, settingsSchema } from './schema.ts'
 import { SettingsError } from './settings-error.ts'
+import { unknownVariables } from './unknown-variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -14,10 +15,17 @@ export type Environment = Readonly<Record<string, string | undefined>>
  * that a deployment is mended once and not fault by fault.
  *
  * @param file YAML or JSON; undefined reads the environment alone
+ * @param warn Told of what is no fault and likely a mistake; where there are faults it stands among them
  */
-export function loadSettings(environment: Environment, file?: string): Settings {
+export function loadSettings(
+  environment: Environment,
+  file?: string,
+  warn: (variable: string, problem: string) => void = () => undefined,
+): Settings {
   const faults: Fault[] = []
   const input = file === undefined ? {} : readFile(file)
+  const dotted = Object.keys(input).filter((key) => key.includes('.'))
+  const unknown = unknownVariables(environment, secretVariablesOf(input))
   for (const [name, { path, type }] of Object.entries(settingsOfEnvironment)) {
     const text = environment[name]
     if (text === undefined || text === '') continue
@@ -27,13 +35,35 @@ export function loadSettings(environment: Environment, file?: string): Settings 
     else assign(input, path, value)
   }
   const parsed = settingsSchema.safeParse(input)
-  if (!parsed.success) faults.push(...faultsOf(parsed.error).map(nameVariable))
+  if (!parsed.success) {
+    const found = faultsOf(parsed.error).filter(({ path }) => !dotted.includes(path))
+    faults.push(...found.map(nameVariable), ...dotted.map(dottedFault))
+  }
   for (const name of ['redis', 'catalogRedis'] as const)
     faults.push(...redisFaults(name, input[name]).map(nameVariable))
   const listeners = listenerSettings.safeParse(input)
   if (listeners.success) faults.push(...planeFaults(listeners.data))
-  if (faults.length > 0 || !parsed.success) throw new SettingsError(subjectOf(file), faults)
+  if (faults.length > 0 || !parsed.success)
+    throw new SettingsError(subjectOf(file), [
+      ...faults,
+      ...unknown.map((path) => ({ path, problem: unknownProblem })),
+    ])
+  for (const name of unknown) warn(name, unknownProblem)
   return deepFreeze(parsed.data)
+}
+
+const unknownProblem = 'is no variable that recgate knows; docs/settings.md lists them'
+
+/** A setting as tables name it, `data.port`, where the file nests. */
+function dottedFault(key: string): Fault {
+  const nested = key.split('.').reduceRight((inner, part) => `{ ${part}: ${inner} }`, '…')
+  return { path: key, problem: `must be written nested: ${nested.slice(2, -2)}` }
+}
+
+/** Whatever names they are given, in a file that may be broken. */
+function secretVariablesOf({ secrets }: Record<string, unknown>): unknown[] {
+  if (typeof secrets !== 'object' || secrets === null) return []
+  return Object.values(secrets).map((secret: { readonly env?: unknown } | null) => secret?.env)
 }
 
 /** The secrets that documents may name, resolved once: `secretRef` → bytes, for the tenants that it is allowed. */

@@ -1,6 +1,8 @@
 /** Where DuckDB's advice begins: options that the user can't reach from here. */
 const adviceLine = /^(Possible |Try |LINE \d|\s+file = |The search space)/
 
+const cutOffParquet = 'not a whole Parquet file: it is cut off, or another kind of file'
+
 /**
  * The useful part of a DuckDB error about a file, as one line: no class of error, no advice about options, no SQL.
  * A CSV error becomes `line 3: Expected Number of Columns: 2 Found: 3`.
@@ -9,6 +11,7 @@ export function fileReason(cause: unknown): string {
   const lines = messageOf(cause)
     .replace(/^[A-Z][A-Za-z ]* Error: /, '')
     .replace(/ in file (".*?"|'.*?'),?/, '')
+    .replace(/^No magic bytes found at end of file.*$/m, cutOffParquet)
     .split('\n')
   const adviceAt = lines.findIndex((line) => adviceLine.test(line))
   const useful = lines.slice(0, adviceAt === -1 ? undefined : adviceAt).filter((line) => line.trim() !== '')
@@ -29,6 +32,10 @@ function jsonRow(reason: string): string {
 export function queryReason(cause: unknown): string {
   return messageOf(cause)
     .replace(/^Failed to extract statements: /, '')
+    .replace(
+      /^(Catalog Error: Table with name .* does not exist!)/,
+      '$1 The rows to be published are called input.',
+    )
     .trim()
 }
 

@@ -29,7 +29,11 @@ export function openStream(
     } catch (cause) {
       throw spoolError(name, cause)
     }
-    const { compression, lastByte } = await endsOf(path)
+    const { isParquet, compression, lastByte } = await endsOf(path)
+    if (isParquet && kind !== 'parquet')
+      throw new OperationError(
+        `${name}: begins as Parquet does (PAR1), and --format says ${kind}; say --format parquet`,
+      )
     // A sender that dies looks like one that has ended. Parquet, gzip and zstd tell at their end that they are whole.
     if (compression === 'uncompressed' && (kind === 'csv' || kind === 'tsv') && lastByte !== lineFeed)
       throw new OperationError(
@@ -48,6 +52,7 @@ const suffixes = { uncompressed: '', gzip: '.gz', zstd: '.zst' } as const satisf
 const lineFeed = 0x0a
 
 interface Ends {
+  readonly isParquet: boolean
   readonly compression: Compression
   readonly lastByte: number
 }
@@ -59,7 +64,11 @@ async function endsOf(path: string): Promise<Ends> {
     if (size === 0) throw new OperationError(`${name}: there is nothing in it`)
     const first = (await file.read(Buffer.alloc(4), 0, 4, 0)).buffer
     const last = (await file.read(Buffer.alloc(1), 0, 1, size - 1)).buffer
-    return { compression: compressionOf(first), lastByte: last[0]! }
+    return {
+      isParquet: first.toString('latin1') === 'PAR1',
+      compression: compressionOf(first),
+      lastByte: last[0]!,
+    }
   } finally {
     await file.close()
   }

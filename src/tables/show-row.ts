@@ -25,7 +25,9 @@ export async function showRow(
 function rowKeyOf(key: readonly KeyPart[], values: readonly string[]): string {
   const names = key.map(({ name }) => name).join(', ')
   if (values.length !== key.length)
-    throw new OperationError(`the row key has ${key.length} values (${names}), not ${values.length}`)
+    throw new OperationError(
+      `the row key has ${key.length} ${key.length === 1 ? 'value' : 'values'} (${names}), not ${values.length}`,
+    )
   for (const [index, value] of values.entries()) {
     const fault = rowKeyValueFault(value)
     if (fault !== null) throw new OperationError(`the row key's ${key[index]!.name} ${fault}`)

@@ -238,7 +238,7 @@ describe.skipIf(lacking.length > 0)('docs/airflow.md', () => {
     expect(await judge({ outcome: 'wrong usage' })).toMatchObject({ error: 'AirflowFailException' })
 
     const away = await runContainer(pod, whole, { RECGATE_REDIS_URL: 'redis://127.0.0.1:1' })
-    expect(away).toMatchObject({ exitCode: 1, stdout: '' })
+    expect(away).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^\{"failed":"Redis at /) })
   })
 
   test('files on a volume: fails, to be tried again, until the job that writes them has ended', async () => {

@@ -5,10 +5,12 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import type { LocalRedis } from '../../src/commands/local-redis.ts'
+import { limits } from '../../src/domain/limits.ts'
 import { catalogKeys } from '../../src/redis/keys.ts'
 import { type CliResult, runCli } from '../support/cli.ts'
 import { type LooseDocument, leaveOut } from '../support/loose-document.ts'
 import { testRedis } from '../support/redis.ts'
+import { testTools } from '../support/studio.ts'
 import { makeKey } from '../support/tokens.ts'
 
 let redis: LocalRedis
@@ -139,6 +141,20 @@ describe.concurrent('check', () => {
     }
     expect(sections.at(-1)).toBe(`${missing}: there is no such file\n`)
     expect(stderr).not.toMatch(/\n {4}at /)
+  })
+
+  test('--json says what is wrong with each file, one object a line', async () => {
+    const faulty = await file('odd.yaml', await document('studio', (changed) => leaveOut(changed, 'issuers')))
+    const args = ['catalog', 'check', faulty, directory, 'config/demo/tenant.yaml']
+    const [json, text] = await Promise.all([runCli([...args, '--json']), runCli(args)])
+    expect(json).toMatchObject({ exitCode: 1, stderr: text.stderr })
+    expect(json.json()).toEqual([
+      { failed: faulty, faults: [{ path: 'issuers', problem: 'is missing; it must be a list' }] },
+      {
+        failed: `${directory}: is a directory; name the files in it, e.g. as DIRECTORY/*.yaml`,
+        details: [],
+      },
+    ])
   })
 
   test('one tenant in two files is refused', async () => {
@@ -301,6 +317,77 @@ describe.concurrent('apply and show', () => {
       exitCode: 1,
       stdout: '',
       stderr: 'there is no tenant nobody; `recgate catalog show` lists them\n',
+    })
+  })
+})
+
+describe('history', () => {
+  const change = (maxAgeSeconds: number) => (changed: LooseDocument) => {
+    changed.models.games.maxAgeSeconds = maxAgeSeconds
+  }
+
+  test('shows the newest changes first, as many as were asked for, as a table or one object a line', async () => {
+    const apply = async (maxAgeSeconds: number) =>
+      done(
+        catalog(
+          'apply',
+          await file('told.yaml', await document('told', change(maxAgeSeconds))),
+          '--who',
+          'ada',
+          '--why',
+          `to ${maxAgeSeconds}`,
+        ),
+      )
+    for (const maxAgeSeconds of [1, 2, 3]) await apply(maxAgeSeconds)
+    const entries = (await done(catalog('history', '--tenant', 'told', '--json'))).json()
+    expect(entries).toEqual(
+      [3, 2, 1].map((revision) => ({
+        revision,
+        at: expect.stringMatching(/^20\d\d-/),
+        who: 'ada',
+        why: `to ${revision}`,
+        what: [
+          revision === 1
+            ? 'creates tenant told with games, starter-offer'
+            : `~ models.games.maxAgeSeconds: ${revision - 1} → ${revision}`,
+        ],
+      })),
+    )
+    const { stdout } = await done(catalog('history', '--tenant', 'told', '--limit', '2'))
+    expect(stdout.split('\n').map((line) => line.replace(/20\d\d-\S+/, 'WHEN').replace(/ +/g, ' '))).toEqual([
+      'REVISION WHEN WHO WHY WHAT',
+      '3 WHEN ada to 3 ~ models.games.maxAgeSeconds: 2 → 3',
+      '2 WHEN ada to 2 ~ models.games.maxAgeSeconds: 1 → 2',
+      '',
+    ])
+  })
+
+  test('of more changes than one trip fetches is told without a gap', async () => {
+    const tools = await testTools(redis.url)
+    const configuration = { document: '{}', issuers: [] }
+    const history = { at: '', who: 'ada', why: 'often', what: [] }
+    const count = limits.historyEntriesPerTrip * 2 + 3
+    for (let expectedRevision = 0; expectedRevision < count; expectedRevision++)
+      await tools.catalog.change({ tenantId: 'often', expectedRevision, state: '{}', configuration, history })
+    tools.close()
+    const revisionsOf = async (limit: number) => {
+      const shown = await done(catalog('history', '--tenant', 'often', '--json', '--limit', String(limit)))
+      return shown.json<{ revision: number }>().map(({ revision }) => revision)
+    }
+    const all = Array.from({ length: count }, (_, index) => count - index)
+    expect(await revisionsOf(1_000)).toEqual(all)
+    expect(await revisionsOf(21)).toEqual(all.slice(0, 21))
+  })
+
+  test('of nobody, or of no length, is refused', async () => {
+    expect(await catalog('history', '--tenant', 'nobody')).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'tenant nobody has no history; `recgate catalog show` lists the tenants\n',
+    })
+    expect(await catalog('history', '--tenant', 'x', '--limit', '0')).toMatchObject({
+      exitCode: 2,
+      stderr: '--limit 0: must be from 1 to 1000, as many as are kept\n',
     })
   })
 })

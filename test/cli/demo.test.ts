@@ -178,6 +178,21 @@ test('demo: engine, curl lines that work, busy ports, sample files, the end', as
   }
 })
 
+test('demo whose Redis of RECGATE_REDIS_URL has ended says how to have one started', async () => {
+  const env = {
+    PATH: await nodeOnly(),
+    RECGATE_REDIS_URL: 'redis://127.0.0.1:1',
+    RECGATE_DEVELOPMENT_KEY_FILE: join(directory, 'key.json'),
+  }
+  const { exitCode, stderr } = await runCli(['demo', ...portOptions(await freePorts())], { env })
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 1,
+    stderr:
+      "Redis at 127.0.0.1:1 can't be reached: connect ECONNREFUSED 127.0.0.1:1\n" +
+      'RECGATE_REDIS_URL names it; unset RECGATE_REDIS_URL to have one started\n',
+  })
+})
+
 const [real] = engines
 test.skipIf(real.skip)(
   'demo takes the Redis of RECGATE_REDIS_URL, shows no password, leaves no files',

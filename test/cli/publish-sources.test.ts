@@ -271,7 +271,7 @@ describe.concurrent('sources that can not be meant exit 2 before anything is con
     [
       'an unknown kind',
       ['-', '--format', 'orc'],
-      /--format orc: is not known, as --format csv\|tsv\|ndjson\|json\|parquet/,
+      /--format orc: is not known; it must be one of csv, tsv, ndjson, json, parquet\n/,
     ],
     ['standard input among files', ['-', 'rows.csv', '--format', 'csv'], /- stands alone/],
     ['a format for files', ['rows.csv', '--format', 'csv'], /--format says what standard input holds/],
@@ -279,6 +279,16 @@ describe.concurrent('sources that can not be meant exit 2 before anything is con
       'a pattern without a wildcard',
       ['--from-redis-hashes', 'player:'],
       /player:: the pattern has no \*, \? or \[; it must have one for what tells the rows apart, e\.g\. player:\*/,
+    ],
+    [
+      'a key column for files',
+      ['rows.csv', '--key-column', 'id'],
+      /--key-column is for --from-redis-hashes, and not for files/,
+    ],
+    [
+      'a Redis for files',
+      ['rows.csv', '--redis-source', 'redis://x'],
+      /--redis-source is for --from-redis-hashes, and not for files/,
     ],
     ['hashes and files', ['rows.csv', '--from-redis-hashes', 'p:*'], /takes the place of files/],
     [

@@ -175,6 +175,29 @@ describe('publish', () => {
   })
 })
 
+test('--json says which rows do not fit, and what else a publish fails at', async () => {
+  const file = await files.write('json-bad.csv', `${csv(1)}p11,new,101\n`)
+  const [bad, missing, unmeant] = await Promise.all([
+    publish(file, ...to('itemcf'), '--json'),
+    publish('nowhere.csv', ...to('itemcf'), '--json'),
+    publish(file, ...to('itemcf'), '--format', 'csv', '--json'),
+  ])
+  expect(bad).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('1 of 2 rows do not fit') })
+  expect(bad.json()).toEqual([
+    {
+      failed: '1 of 2 rows do not fit (allowed: 0); nothing was published',
+      details: [
+        expect.stringMatching(
+          /json-bad\.csv, row 2, score: 101 doesn't fit; what fits is a whole number from 0 to 100$/,
+        ),
+      ],
+    },
+  ])
+  expect(missing.json()).toEqual([{ failed: missing.stderr.trim(), details: [] }])
+  expect(unmeant).toMatchObject({ exitCode: 2 })
+  expect(unmeant.json()).toEqual([{ failed: unmeant.stderr.trim(), details: [] }])
+})
+
 test('rows over 64 bytes are told with what they cost', async () => {
   const file = await files.write('long.csv', `${csv(3)}${'x'.repeat(65)},new,1\n`)
   const { stderr } = await publish(file, ...to('itemcf'))

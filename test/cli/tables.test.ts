@@ -74,7 +74,9 @@ describe('tables', () => {
         /^ {2}minRetainedKeys: 33\.33 % of the active generation's row keys are still there; at least 50 % are wanted$/,
       ),
       '  maxMeanChange: the mean of score moves by 80 % of its range; at most 25 % are allowed',
-      'to look into it: recgate tables diff; to activate it all the same:',
+      'to look into it:',
+      '  recgate tables diff 1 2 --tenant studio --model games',
+      'to activate it all the same:',
       "  recgate tables activate 2 --tenant studio --model games --despite-gates --reason '…'",
       '',
     ])

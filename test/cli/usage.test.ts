@@ -55,6 +55,14 @@ describe('help', () => {
     )
   })
 
+  test('the example of decode can be pasted', async () => {
+    const { stdout } = await runCli(['decode', '--help'])
+    const example = stdout.split('\nExample:\n')[1]!.trim().split(' ')
+    const { exitCode, stdout: decoded } = await runCli(example.slice(1))
+    expect(exitCode).toBe(0)
+    expect(JSON.parse(decoded)).toMatchObject({ segment: 'newcomer', games: [1, 2, 3] })
+  })
+
   test('--version is the package’s', async () => {
     const { exitCode, stdout } = await runCli(['--version'])
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
@@ -82,6 +90,11 @@ describe.concurrent('wrong usage exits 2, says what is wrong and does nothing', 
       'a number that is none',
       ['publish', 'x.csv', '--tenant', 'a', '--model', 'b', '--version', 'c', '--max-bad-rows', 'few'],
       /'few' is invalid.*It must be a whole number/,
+    ],
+    [
+      'a number below 0',
+      ['publish', 'x.csv', '--tenant', 'a', '--model', 'b', '--version', 'c', '--max-bad-rows', '-1'],
+      /'-1' is invalid.*It must be a whole number from 0/,
     ],
     [
       'an unknown plane',
@@ -128,6 +141,17 @@ describe.concurrent('settings', () => {
     expect(stderr).toBe(
       'settings (environment): 1 fault\n' +
         '  redis (RECGATE_REDIS_URL): is missing; it must give a url, e.g. redis://127.0.0.1:6379\n',
+    )
+  })
+
+  test('a mistyped variable is warned of, and what was asked for goes on', async () => {
+    const env = { RECGATE_LOGLEVEL: 'debug' }
+    const args = ['decode', '--document', 'config/demo/tenant.yaml', '--model', 'games', '--hex', '00']
+    expect((await runCli(args, { env })).stderr).not.toContain('warning')
+    const { exitCode, stderr } = await runCli(['catalog', 'show'], { env: { ...nowhere, ...env } })
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(
+      /^warning: RECGATE_LOGLEVEL is no variable that recgate knows; docs\/settings\.md lists them\n/,
     )
   })
 

@@ -416,6 +416,8 @@ for (const engine of engines) {
             ? stateChangeOf(tenantId, { expectedRevision: revision - 1 })
             : changeOf(tenantId, { expectedRevision: revision - 1, document: `"${revision}"` }),
         )
+      expect((await store.history(tenantId, 2, 4)).map(({ revision }) => revision)).toEqual([3, 2])
+      expect(await store.history(tenantId, 2, 1)).toEqual([])
       const entries = await store.history(tenantId, 5)
       expect(entries.map((entry) => entry.revision)).toEqual([12, 11, 10, 9, 8])
       expect(entries.map((entry) => entry.document)).toEqual([null, '"11"', null, '"9"', null])

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { gateDefaults } from '../../src/domain/gates.ts'
 import { generationStates } from '../../src/domain/generation-states.ts'
 import { causes, reasons } from '../../src/domain/reasons.ts'
@@ -57,6 +58,11 @@ test('docs/settings.md lists every variable with its setting and default', () =>
   expect(described.sort(byVariable)).toEqual(
     expected.map((entry) => ({ ...entry, value: special[entry.setting] ?? entry.value })).sort(byVariable),
   )
+})
+
+test('docs/settings.md’s example of a file is one', () => {
+  const [, example = ''] = /^```yaml\n(.*?)^```$/ms.exec(page('settings.md')) ?? []
+  expect(settingsSchema.parse(parse(example))).toMatchObject({ data: { port: 8180 }, drainMs: 5_000 })
 })
 
 describe('docs/metrics.md', () => {

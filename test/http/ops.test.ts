@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readLiveTenant } from '../../src/catalog/live-tenant.ts'
@@ -169,8 +170,11 @@ describe('health', () => {
     await withGateway(async ({ admin, ops }) => {
       for (const url of [`${admin}/recommendations`, `${admin}/metrics`, `${admin}/readyz`])
         expect((await ask(url)).status).toBe(404)
-      for (const url of [`${ops}/recommendations`, `${ops}/api/tenants`])
-        expect((await ask(url)).status).toBe(404)
+      for (const url of [`${ops}/recommendations`, `${ops}/api/tenants`]) {
+        const reply = await ask(url)
+        expect(reply.headers['content-type']).toMatch(/^application\/problem\+json/)
+        expect(jsonOf(reply)).toMatchObject({ status: 404, code: 'path-not-found' })
+      }
     })
   })
 })
@@ -456,6 +460,25 @@ describe('the admin plane', () => {
           by: 'tester',
         }),
       )
+    })
+  })
+
+  test('answers in the shapes that docs/operating.md shows', async () => {
+    const page = readFileSync('docs/operating.md', 'utf8')
+    const [list, one] = [...page.matchAll(/^```json\n(.*?)^```$/gms)].map(([, text]) => JSON.parse(text!))
+    const shapeOf = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf)
+      if (typeof value !== 'object' || value === null) return null
+      return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shapeOf(inner)]))
+    }
+    await withGateway(async ({ admin }) => {
+      expect(shapeOf(jsonOf(await ask(`${admin}/api/tenants`)))).toEqual(shapeOf(list))
+      const { document, tables, ...shown } = jsonOf(await ask(`${admin}/api/tenants/${tenant}`))
+      const { document: shownDocument, tables: shownTables, ...expected } = one
+      expect(shapeOf(shown)).toEqual(shapeOf(expected))
+      expect(shapeOf(document)).toMatchObject(shapeOf(shownDocument) as object)
+      // Findings and times may be there or not.
+      expect(Object.keys((tables as object[])[0]!)).toEqual(Object.keys(shownTables[0]))
     })
   })
 

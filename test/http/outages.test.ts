@@ -292,7 +292,24 @@ describe('an outage of a running gateway', () => {
     await until('time passes', async () => (await metric(served, metricNames.catalogReadAge))['']! > 1)
     expect(await answerOf(served)).toEqual(staleRow)
     expect((await readiness(served)).status).toBe(200)
-    expect(linesWith('catalog can not be read; what was loaded is served')).toHaveLength(1)
+    expect(jsonOf(await ask(`${served.admin}/api/tenants`))).toMatchObject({
+      status: 503,
+      code: 'store-unavailable',
+    })
+    // Four roles' connections are gone, and the admin plane was asked.
+    const lines = log.filter(({ level }) => Number(level) > 30)
+    const messages = [
+      'Redis can’t be reached; trying on',
+      'catalog can not be read; what was loaded is served. Trying on',
+    ]
+    expect(new Set(lines.map(({ msg }) => msg))).toEqual(new Set(messages))
+    // A connection may also have been reset before it was refused: another reason, and another line.
+    expect(new Set(lines.map(({ msg, reason }) => `${msg}: ${reason}`)).size).toBe(lines.length)
+    expect(lines.filter(({ reason }) => /^connect ECONNREFUSED/.test(String(reason)))).toHaveLength(1)
+    const [unreadable] = linesWith('catalog can not be read')
+    expect(unreadable?.['reason']).toMatch(
+      /^Redis at 127\.0\.0\.1:\d+ can't be reached: (connect ECONNREFUSED|read ECONNRESET|the connection was lost)/,
+    )
     await gate.open()
     await until('it is over', async () => (await readiness(served)).catalog['reachable'] === true)
     await until('rows are back', async () => (await answerOf(served)).reason === 'split')

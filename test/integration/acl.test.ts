@@ -100,7 +100,9 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     await until('it is served', async () => (await gameOf(studio)) === '200 popular split 11')
     const refused = await publish(other)
     expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
-    expect(refused.stderr.trim()).toMatch(/^[^\n]*NOPERM[^\n]*$/)
+    expect(refused.stderr).toMatch(
+      /^failed: the Redis user recgate-publisher-studio-a may not do that \(NOPERM .*\)\. A publisher works on its own studio's --tenant, .*docs\/redis\.md.*\n$/,
+    )
     expect(refused.stderr).not.toContain('publisher-password')
     expect(await gameOf(other)).toBe('200 itemcf split 9')
   })
@@ -130,6 +132,11 @@ describe.skipIf(binary === null)('under the ACL of docs/redis.md', () => {
     expect([verified.exitCode, verified.stderr]).toEqual([0, ''])
     expect(dry).toMatchObject({ exitCode: 0, stderr: '' })
     expect(await tables(studio, 'collect')).toMatchObject({ exitCode: 0, stderr: '' })
+    const history = await runCli(['catalog', 'history', '--tenant', studio, '--json'], {
+      env: { RECGATE_REDIS_URL: urlAs('publisher', redis.url) },
+    })
+    expect(history).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(history.json()[0]).toMatchObject({ why: 'rollback', who: expect.any(String) })
     const refused = await tables(other, 'rollback', '--model', 'games', '--version', 'itemcf')
     expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^[^\n]*NOPERM[^\n]*\n$/) })
     expect(await gameOf(other)).toBe('200 itemcf split 9')

@@ -114,7 +114,8 @@ describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
       for (const words of reads)
         expect({ words, ...(await run(user, ...words)) }).toMatchObject({ words, exitCode: 0 })
       if (user !== 'gateway')
-        expect(await run(user, 'tables', 'list', '--tenant', studio)).toMatchObject({ exitCode: 0 })
+        for (const words of ['tables list', 'catalog history'])
+          expect(await run(user, ...words.split(' '), '--tenant', studio)).toMatchObject({ exitCode: 0 })
       expect(await refusals()).toEqual([])
     })
 
@@ -127,6 +128,7 @@ describe.skipIf(await cannotRun('the ACL of docs/redis.md on a Cluster'))(
         await publish('gateway', studio, 'popular', 9),
         await run('gateway', 'catalog', 'apply', document),
         await run('gateway', 'tables', 'list', '--tenant', studio),
+        await run('gateway', 'catalog', 'history', '--tenant', studio),
         await run('publisher', 'catalog', 'apply', document),
         await run('publisher', 'catalog', 'show'),
         await publish('publisher', other, 'popular', 9),

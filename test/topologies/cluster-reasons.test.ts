@@ -66,15 +66,13 @@ describe.skipIf(await cannotRun('what is said of a Cluster'))('what is said of a
       })
     })
 
-    test('a gateway says it, once for each of its connections', async () => {
+    test('a gateway says it, once for all of its connections', async () => {
       const told = (warnings: readonly string[]) =>
         warnings.filter((line) => line.includes('a Redis Cluster'))
-      const warnings = await warningsOf(ofOneNode(), (lines) => told(lines).length >= 4)
-      expect(
-        told(warnings)
-          .map((line) => JSON.parse(line).role)
-          .sort(),
-      ).toEqual(['catalog', 'reads', 'subscriber', 'tables'])
+      const cannotRead = (warnings: readonly string[]) =>
+        warnings.filter((line) => line.includes('catalog can not be read'))
+      const warnings = await warningsOf(ofOneNode(), (lines) => cannotRead(lines).length > 0)
+      expect(told(warnings.filter((line) => line.includes('"role"')))).toHaveLength(1)
       for (const line of told(warnings)) expect(JSON.parse(line).reason).toContain(right())
       expect(warnings.join()).not.toContain('MOVED')
     })

@@ -3,9 +3,10 @@
  * sense together is `field-faults.ts`'s to say.
  */
 import { z } from 'zod'
+import { mustBe } from '../zod-faults.ts'
 
-const wholeNumber = z.int({ error: 'must be a whole number within ±9007199254740991' })
-const number = z.number({ error: 'must be a finite number' })
+const wholeNumber = z.int(mustBe('a whole number within ±9007199254740991'))
+const number = z.number(mustBe('a finite number'))
 
 const common = {
   /** One presence bit first; absent is left out of the JSON. */
@@ -91,6 +92,10 @@ export type RecordField =
   | ListField
   | StructField
 
+const types = 'bool, uint, int, fixed, enum, timestamp, string, bytes, list or struct'
+const oneOfTypes = mustBe(types)
+const anyField = mustBe(`a field, { type, … }, whose type is ${types}`)
+
 export const recordField: z.ZodType<RecordField> = z.discriminatedUnion(
   'type',
   [
@@ -106,7 +111,10 @@ export const recordField: z.ZodType<RecordField> = z.discriminatedUnion(
     structField,
   ],
   {
-    error:
-      'must be a field: { type: bool | uint | int | fixed | enum | timestamp | string | bytes | list | struct, … }',
+    // Where it is a mapping, its type is at fault, and stands in the path.
+    error: ({ code, input }) =>
+      code === 'invalid_union'
+        ? oneOfTypes.error({ input: (input as { readonly type?: unknown }).type })
+        : anyField.error({ input }),
   },
 )

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import { type ErrorCode, FaultsError } from '../../domain/errors.ts'
+import { type ErrorCode, FaultsError, UnreachableError } from '../../domain/errors.ts'
 import { problemBody, retryAfterSeconds, statusOf } from '../problem.ts'
 
 /** A tenant as the admin plane shows it: JSON-shaped. */
@@ -35,7 +35,8 @@ export function buildAdminPlane({
   )
   app.setErrorHandler((error, _request, reply) => {
     const { code, detail } = describeError(error as Error)
-    if (statusOf[code] >= 500) onUnexpected(error as Error)
+    // An outage has its line from the connection, and needs none from each request.
+    if (code === 'internal') onUnexpected(error as Error)
     if (statusOf[code] === 503) reply.header('Retry-After', String(retryAfterSeconds()))
     return sendProblem(reply, code, detail)
   })
@@ -61,9 +62,11 @@ function sendProblem(reply: FastifyReply, code: ErrorCode, detail: string): Fast
 
 function describeError(error: Error & { statusCode?: number }): { code: ErrorCode; detail: string } {
   if (error instanceof FaultsError) return { code: 'internal', detail: error.message }
+  if (error instanceof UnreachableError)
+    return { code: 'store-unavailable', detail: 'the catalog can not be read at the moment' }
   if (error.statusCode !== undefined && error.statusCode < 500)
     return { code: 'request-malformed', detail: 'the request can not be read' }
-  return { code: 'store-unavailable', detail: 'the catalog can not be read at the moment' }
+  return { code: 'internal', detail: 'the gateway has a fault; it has logged it' }
 }
 
 function presents(authorization: string | undefined, token: string): boolean {

@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify'
+import { problemBody, statusOf } from '../problem.ts'
 
 interface Readiness {
   readonly ready: boolean
@@ -15,6 +16,12 @@ export interface OpsPlaneServices {
 /** The operators' listener, never in an ingress: liveness, readiness, metrics. */
 export function buildOpsPlane({ readiness, scrape }: OpsPlaneServices): FastifyInstance {
   const app = fastify({ logger: false })
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(statusOf['path-not-found'])
+      .type('application/problem+json')
+      .send(problemBody('path-not-found', 'there is nothing at this path')),
+  )
   // Answering proves that the process turns, which is all that liveness asks.
   app.get('/healthz', async () => ({ status: 'up' }))
   app.get('/readyz', async (_request, reply) => {

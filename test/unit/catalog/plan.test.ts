@@ -205,6 +205,7 @@ describe('versions', () => {
       '~ models.games.weights.popular: 90 → 100',
       '- models.games.weights.itemcf: 10',
       'models.games: 1000 of 10000 slots move',
+      "models.games: version itemcf is deleted: its tables are collected, and its id can't come back",
     ])
     const state = next.state.models['games']!
     expect(shares(ownersOf(next))).toEqual({ popular: 10_000 })
@@ -244,7 +245,10 @@ describe('models', () => {
   test('a removed one keeps its state, its generations become previous, its id is retired', () => {
     const live = liveStudio({ games, offers: games }).with('games', { 4: { version: 'popular' } })
     const next = live.to({ offers: games })
-    expect(next.what).toEqual([expect.stringMatching(/^- models\.games: \{/)])
+    expect(next.what).toEqual([
+      expect.stringMatching(/^- models\.games: \{/),
+      "models.games: model games is deleted: its tables are collected, and its id can't come back",
+    ])
     expect(next.state.retiredModels).toEqual(['games'])
     expect(next.state.models['games']).toMatchObject({
       salt: live.state.models['games']?.salt,

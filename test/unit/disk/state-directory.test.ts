@@ -203,6 +203,12 @@ describe('a directory', () => {
       expect(() => opened()).toThrow(`${path} can't be written: `)
   })
 
+  test.skipIf(process.platform !== 'linux')('that no file system takes is refused at once, too', () => {
+    // In /proc the directory above is there, and what is below is said not to be: Node's own way never ended.
+    for (path of ['/proc/recgate', '/proc/recgate/deep/state'])
+      expect(() => opened()).toThrow(`${path} can't be written: ENOENT`)
+  })
+
   test('that goes away costs one event, is tried on, and told when it is back', async () => {
     const state = opened()
     rmSync(path, { recursive: true })

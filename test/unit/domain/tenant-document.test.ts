@@ -52,8 +52,8 @@ function faultsIn(document: unknown): string[] {
 const idRule = 'must be a lower-case letter, then up to 31 of a-z, 0-9, "_" and "-"'
 const keyPartRule =
   'must be { claim } or { query } with one of values: […], uint: { max } and id: { maxBytes }; column is optional'
-const fieldRule =
-  'must be a field: { type: bool | uint | int | fixed | enum | timestamp | string | bytes | list | struct, … }'
+const typeRule = 'bool, uint, int, fixed, enum, timestamp, string, bytes, list or struct'
+const wholeNumberRule = 'a whole number within ±9007199254740991'
 const jwksRule =
   'issuers[0].jwks: must be { keys: […] }, with public keys, or { url: https://… }, where they are fetched from'
 const units = (count: number) => Array.from({ length: count }, (_, index) => `unit-${index}`)
@@ -235,7 +235,7 @@ describe('each rule names the path and what would be right', () => {
     ],
 
     ['format', (d) => Object.assign(d, { format: 2 }), 'format: must be 1'],
-    ['format missing', (d) => leaveOut(d, 'format'), 'format: must be 1'],
+    ['format missing', (d) => leaveOut(d, 'format'), 'format: is missing; it must be 1'],
     ['tenant missing', (d) => leaveOut(d, 'tenant'), 'tenant: is missing; it must be text'],
     ['tenant of another type', (d) => Object.assign(d, { tenant: 7 }), 'tenant: must be text, not a number'],
     ['tenant id', (d) => Object.assign(d, { tenant: 'Steam' }), `tenant: ${idRule}`],
@@ -471,17 +471,32 @@ describe('each rule names the path and what would be right', () => {
     [
       'a field of no type',
       (_, g) => Object.assign(g.record, { extra: {} }),
-      `models.games.record.extra.type: ${fieldRule}`,
+      `models.games.record.extra.type: is missing; it must be ${typeRule}`,
+    ],
+    [
+      'a field of an unknown type',
+      (_, g) => Object.assign(g.record, { extra: { type: 'float' } }),
+      `models.games.record.extra.type: must be ${typeRule}`,
     ],
     [
       'a field that is none',
       (_, g) => Object.assign(g.record, { extra: 5 }),
-      `models.games.record.extra: ${fieldRule}`,
+      `models.games.record.extra: must be a field, { type, … }, whose type is ${typeRule}`,
     ],
     [
       'a field without its numbers',
       (_, g) => Object.assign(g.record, { extra: { type: 'uint' } }),
-      'models.games.record.extra.max: must be a whole number within ±9007199254740991',
+      `models.games.record.extra.max: is missing; it must be ${wholeNumberRule}`,
+    ],
+    [
+      'a field whose number is none',
+      (_, g) => Object.assign(g.record, { extra: { type: 'uint', max: 'many' } }),
+      `models.games.record.extra.max: must be ${wholeNumberRule}`,
+    ],
+    [
+      'a list without its items',
+      (_, g) => Object.assign(g.record, { extra: { type: 'list', maxItems: 3 } }),
+      `models.games.record.extra.items: is missing; it must be a field, { type, … }, whose type is ${typeRule}`,
     ],
     [
       'a field that makes no sense',
@@ -496,7 +511,7 @@ describe('each rule names the path and what would be right', () => {
     [
       'default missing',
       (_, g) => leaveOut(g, 'default'),
-      'models.games.default: must be a record, or none where an unknown row is to be answered 404',
+      'models.games.default: is missing; it must be a record, or none where an unknown row is to be answered 404',
     ],
     [
       'default of another type',
@@ -635,7 +650,7 @@ describe('each rule names the path and what would be right', () => {
     [
       'neither jwks nor hs256',
       (d) => leaveOut(d.issuers[0], 'jwks'),
-      'issuers[0]: must have exactly one of jwks: { keys: […] } and hs256: { secretRef }',
+      'issuers[0]: must have exactly one of jwks: { keys: […] }, jwks: { url: https://… } and hs256: { secretRef }',
     ],
     [
       'hs256 with an empty kid',
@@ -645,7 +660,7 @@ describe('each rule names the path and what would be right', () => {
     [
       'both jwks and hs256',
       (d) => Object.assign(d.issuers[0], { hs256: { secretRef: 'studio' } }),
-      'issuers[0]: must have exactly one of jwks: { keys: […] } and hs256: { secretRef }',
+      'issuers[0]: must have exactly one of jwks: { keys: […] }, jwks: { url: https://… } and hs256: { secretRef }',
     ],
     [
       'no key',

@@ -19,8 +19,8 @@ afterEach(() => {
 
 test('all are bound at addresses of their own, and none answers any more once they are closed', async () => {
   const listeners = createListeners([
-    { name: 'one', app: buildApp(), at },
-    { name: 'two', app: buildApp(), at },
+    { name: 'one', app: buildApp(), at, setting: 'one.port' },
+    { name: 'two', app: buildApp(), at, setting: 'two.port' },
   ])
   expect(listeners.isBound()).toBe(false)
   const { one, two } = await listeners.bind()
@@ -37,7 +37,7 @@ test('all are bound at addresses of their own, and none answers any more once th
 
 test('what is closed while it is being bound does not live on', async () => {
   const app = buildApp()
-  const listeners = createListeners([{ name: 'one', app, at }])
+  const listeners = createListeners([{ name: 'one', app, at, setting: 'one.port' }])
   const binding = listeners.bind()
   await listeners.close()
   await binding
@@ -49,10 +49,17 @@ test('where one cannot be bound, binding fails, and closing ends the others', as
   const { port } = taken.address() as { port: number }
   const first = buildApp()
   const listeners = createListeners([
-    { name: 'first', app: first, at },
-    { name: 'second', app: buildApp(), at: { host: '127.0.0.1', port } },
+    { name: 'first', app: first, at, setting: 'first.port' },
+    {
+      name: 'second',
+      app: buildApp(),
+      at: { host: '127.0.0.1', port },
+      setting: 'second.port (SECOND_PORT)',
+    },
   ])
-  await expect(listeners.bind()).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await expect(listeners.bind()).rejects.toThrow(
+    `second.port (SECOND_PORT): 127.0.0.1:${port} is in use; another process listens there`,
+  )
   expect(listeners.isBound()).toBe(false)
   expect(first.server.listening).toBe(true)
   await listeners.close()

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -281,6 +281,15 @@ describe('everything wrong comes at once', () => {
     ])
   })
 
+  test('dotted keys, as the settings are called in tables and messages, with how they are written', () => {
+    const path = file('redis: { url: redis://x:1 }\ndata.port: 8180\nno.such.thing: 1\n')
+    expect(failure(() => loadSettings({}, path)).faults).toEqual([
+      'data.port: must be written nested: data: { port: … }',
+      'no.such.thing: must be written nested: no: { such: { thing: … } }',
+    ])
+    expect(loadSettings(redis, file('data: { port: 8180 }\n')).data.port).toBe(8180)
+  })
+
   test('rules between settings, also where others are broken', () => {
     const environment = {
       ...redis,
@@ -293,6 +302,51 @@ describe('everything wrong comes at once', () => {
       'admin.host (RECGATE_ADMIN_HOST): is 0.0.0.0, which others can reach: set adminToken (RECGATE_ADMIN_TOKEN), or bind 127.0.0.1',
       'data.port, admin.port, ops.port: must differ',
     ])
+  })
+})
+
+describe('variables that nothing reads', () => {
+  function unknownIn(environment: Record<string, string>, path?: string): string[] {
+    const told: string[] = []
+    loadSettings({ ...redis, ...environment }, path, (variable) => told.push(variable))
+    return told
+  }
+
+  test('are warned of where they begin with RECGATE_', () => {
+    const environment = { RECGATE_REDIS_URI: url, RECGATE_LOGLEVEL: 'debug', RECGATE_X: '', OTHER: 'x' }
+    expect(unknownIn(environment)).toEqual(['RECGATE_REDIS_URI', 'RECGATE_LOGLEVEL'])
+  })
+
+  test('stand among the faults, which they may be the cause of', () => {
+    expect(failure(() => loadSettings({ RECGATE_REDIS_URI: url })).faults).toEqual([
+      'redis (RECGATE_REDIS_URL): is missing; it must give a url, e.g. redis://127.0.0.1:6379',
+      'RECGATE_REDIS_URI: is no variable that recgate knows; docs/settings.md lists them',
+    ])
+  })
+
+  test('are not those of secrets, of commands, or of Kubernetes services', () => {
+    const path = file('secrets: { s: { tenants: [a], env: RECGATE_SECRET_OF_A } }')
+    expect(unknownIn({ RECGATE_SECRET_OF_A: 'x' }, path)).toEqual([])
+    const services = {
+      RECGATE_SERVICE_HOST: '10.0.0.1',
+      RECGATE_SERVICE_PORT_HTTP: '80',
+      RECGATE_PORT: 'tcp://10.0.0.1:80',
+      RECGATE_PORT_80_TCP_ADDR: '10.0.0.1',
+      RECGATE_OPS_PORT_9091_TCP: 'tcp://10.0.0.1:9091',
+    }
+    expect(unknownIn(services)).toEqual([])
+  })
+
+  test('are none of those that src names', () => {
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    )
+    const named = sources.flatMap(
+      (name) => readFileSync(join('src', name), 'utf8').match(/\bRECGATE_[A-Z_]*[A-Z]\b/g) ?? [],
+    )
+    expect(named).toContain('RECGATE_DEVELOPMENT_KEY_FILE')
+    const others = [...new Set(named)].filter((name) => !Object.hasOwn(settingsOfEnvironment, name))
+    expect(unknownIn(Object.fromEntries(others.map((name) => [name, 'x'])))).toEqual([])
   })
 })
 

@@ -91,6 +91,9 @@ describe('a query is refused', () => {
     expect(await failureOf(wide, { sql: 'SELECT nope FROM input' })).toMatch(
       /^the query failed: Binder Error: Referenced column "nope" not found/,
     )
+    expect(await failureOf(wide, { sql: 'SELECT * FROM other' })).toMatch(
+      /^the query failed: Catalog Error: Table with name other does not exist! The rows to be published are called input\./,
+    )
     const sql = "SELECT CASE WHEN player_id = '010' THEN 'x' ELSE '1' END::INTEGER AS n FROM input"
     expect(await failureOf(wide, { sql, textColumns: ['player_id'] })).toMatch(
       /^the query failed: Conversion Error: Could not convert string 'x' to INT32/,

@@ -99,9 +99,15 @@ describe('standard input is refused', () => {
     else expect(rest).toMatch(reason)
   })
 
+  test.each(['csv', 'tsv', 'ndjson', 'json'] as const)('Parquet that is said to be %s', async (kind) => {
+    expect(await failure(parquet, kind)).toBe(
+      `standard input: begins as Parquet does (PAR1), and --format says ${kind}; say --format parquet`,
+    )
+  })
+
   test('Parquet cut off', async () => {
     expect(await failure(parquet.subarray(0, parquet.length / 2), 'parquet')).toBe(
-      "standard input: No magic bytes found at end of file 'standard input'",
+      'standard input: not a whole Parquet file: it is cut off, or another kind of file',
     )
   })
 })
