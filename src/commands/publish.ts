@@ -55,7 +55,7 @@ export async function publishFiles(
   const startedAt = performance.now()
   const finish = (report: PublishReport | null) => ({
     report,
-    durationSeconds: (performance.now() - startedAt) / 1000,
+    durationSeconds: rounded((performance.now() - startedAt) / 1000),
     at: new Date(),
   })
   const publishing = withTools(settings, async (tools) => {
@@ -76,7 +76,7 @@ export async function publishFiles(
   }
   const finished = finish(report)
   for (const warning of report.warnings) note(`warning: ${warning}`)
-  if (options.json) printJson({ ...report, seconds: rounded(finished.durationSeconds) })
+  if (options.json) printJson({ ...report, seconds: finished.durationSeconds })
   else describe(report, options, finished.durationSeconds)
   await tell(finished)
   if (report.outcome === 'refused') throw new ReportedError(describeRefusal(report, options, active))

@@ -604,7 +604,7 @@ for (const engine of engines) {
         const show = (...values: string[]) => showRow(tools.tables, codec, table, key, values)
         expect(JSON.parse(await show('player-42'))).toEqual({ score: 42, segment: 'regular' })
         expect(await failureOf(show('nobody'))).toBe('generation 1 of games has no row "nobody"')
-        expect(await failureOf(show('a', 'b'))).toBe('the row key has 1 values (sub), not 2')
+        expect(await failureOf(show('a', 'b'))).toBe('the row key has 1 value (sub), not 2')
         expect(await failureOf(show(''))).toMatch(/^the row key's sub is empty/)
         for (const name of await hands.keys(`${tableKeys.bucketPrefix(tenant, 'games', 1)}*`))
           await hands.hset(name, '', 'another')
