@@ -1,0 +1,10 @@
+import { access, constants } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { missingForTopologies } from '../../support/redis-topologies.ts'
+
+/** What a scenario needs of the machine. */
+
+export async function cannotRunTopologies(): Promise<string | null> {
+  const missing = await missingForTopologies()
+  return missing === null ? null : `install ${missing}`
+}
