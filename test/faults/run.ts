@@ -12,6 +12,9 @@ import { scenarios } from './scenarios.ts'
  * docs/reliability.md. Ends with 1 where a row isn't reached, with 2 for a name that is none.
  */
 
+// Every process that a row starts is ended with this one.
+process.setMaxListeners(100)
+
 const page = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url))
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !scenarios.some((scenario) => scenario.name === name))

@@ -12,7 +12,18 @@ export interface TcpProxy {
   forgetOpenOnes(): void
   /** As the former, also for those to come: a server that can't be reached and doesn't say so. */
   swallowAll(): void
+  /** What befalls the server's replies from now on, on every connection; nothing of what is left out does. */
+  disturb(disturbance: Disturbance): void
   stop(): Promise<void>
+}
+
+export interface Disturbance {
+  /** Each piece arrives so much later. */
+  readonly delayMs?: number
+  /** Each piece arrives in pieces of at most so many bytes. */
+  readonly sliceBytes?: number
+  /** Each so manieth piece is cut in its middle, and its connection reset. */
+  readonly resetEvery?: number
 }
 
 /** `ownPort` 0 takes any that is free. */
@@ -21,9 +32,32 @@ export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<Tc
   const sockets = new Set<Socket>()
   let connections = 0
   let swallowing = false
+  let disturbance: Disturbance = {}
+  let replies = 0
+
+  function deliver(near: Socket, chunk: Buffer): void {
+    const { sliceBytes = chunk.length, resetEvery = 0 } = disturbance
+    if (resetEvery > 0 && ++replies % resetEvery === 0) {
+      near.write(chunk.subarray(0, chunk.length / 2), () => near.resetAndDestroy())
+      return
+    }
+    for (let start = 0; start < chunk.length; start += sliceBytes)
+      near.write(chunk.subarray(start, start + sliceBytes))
+  }
+
+  /** Timers of one length keep their order, so that pieces do; a change of the length resets what is under way. */
+  function reply(near: Socket, chunk: Buffer): void {
+    const { delayMs = 0 } = disturbance
+    if (delayMs === 0) deliver(near, chunk)
+    else setTimeout(deliver, delayMs, near, chunk)
+  }
+
   const server = createServer((near) => {
     connections++
     const far = createConnection({ port: targetPort, host: '127.0.0.1' })
+    // Each write is a piece of its own.
+    near.setNoDelay(true)
+    far.setNoDelay(true)
     let forgotten = swallowing
     const pair = {
       forget: () => {
@@ -36,7 +70,11 @@ export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<Tc
       [far, near],
     ] as const) {
       sockets.add(from)
-      from.on('data', (chunk) => forgotten || to.write(chunk))
+      from.on('data', (chunk: Buffer) => {
+        if (forgotten) return
+        if (from === far) reply(near, chunk)
+        else far.write(chunk)
+      })
       from.on('error', () => undefined)
       from.on('close', () => {
         sockets.delete(from)
@@ -52,6 +90,11 @@ export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<Tc
     connections: () => connections,
     forgetOpenOnes: () => {
       for (const pair of open) pair.forget()
+    },
+    disturb(next) {
+      // What was delayed would be overtaken by what isn't.
+      if ((disturbance.delayMs ?? 0) > (next.delayMs ?? 0)) for (const socket of sockets) socket.destroy()
+      disturbance = next
     },
     swallowAll: () => {
       swallowing = true

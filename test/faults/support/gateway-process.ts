@@ -21,6 +21,7 @@ export interface GatewayMemory {
 export interface GatewayProcess {
   readonly dataPort: number
   readonly pid: () => number
+  readonly isRunning: () => boolean
   /** Standard error so far: the log. */
   readonly log: () => string
   memory(): Promise<GatewayMemory>
@@ -87,6 +88,7 @@ export async function startGatewayProcess(env: Readonly<Record<string, string>>)
   return {
     dataPort,
     pid: () => child!.pid!,
+    isRunning: () => !hasEnded(child!),
     log: () => log,
     memory: () => ask({}),
     moveClock: async (byMs) => void (await ask({ moveClockMs: byMs })),

@@ -59,13 +59,19 @@ export function openConnection(port: number, events: ConnectionEvents): HttpConn
     rest = bytes
     const headEnd = bytes.indexOf('\r\n\r\n')
     if (headEnd === -1) return
-    const head = bytes.latin1Slice(0, headEnd + 2)
+    const head = bytes.toString('latin1', 0, headEnd + 2)
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1])
     const length = status === 304 ? 0 : Number(/\r\nContent-Length: *(\d+)\r\n/i.exec(head)?.[1])
-    if (!isWaiting || Number.isNaN(status) || Number.isNaN(length)) return end('malformed')
+    if (!isWaiting || Number.isNaN(status) || Number.isNaN(length)) {
+      end('malformed')
+      return
+    }
     const bodyStart = headEnd + 4
     if (bytes.length < bodyStart + length) return
-    if (bytes.length > bodyStart + length) return end('malformed')
+    if (bytes.length > bodyStart + length) {
+      end('malformed')
+      return
+    }
     rest = null
     isWaiting = false
     const isLast = /\r\nConnection: *close\r\n/i.test(head)
@@ -73,7 +79,7 @@ export function openConnection(port: number, events: ConnectionEvents): HttpConn
       isEnded = true
       socket.end()
     }
-    events.onAnswer({ status, head, body: bytes.utf8Slice(bodyStart) }, isLast)
+    events.onAnswer({ status, head, body: bytes.toString('utf8', bodyStart) }, isLast)
   }
 
   socket.on('connect', () => {

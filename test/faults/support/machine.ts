@@ -1,5 +1,3 @@
-import { access, constants } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
 import { missingForTopologies } from '../../support/redis-topologies.ts'
 
 /** What a scenario needs of the machine. */

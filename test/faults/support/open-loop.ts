@@ -85,9 +85,11 @@ export function startOpenLoop(options: LoadOptions): OpenLoop {
     const second = Math.floor(request.triedAt / 1000)
     tries.set(second, (tries.get(second) ?? 0) + 1)
     const client = idle.shift()
-    if (client !== undefined) return send(client, request)
-    waiting.push(request)
-    if (clients.size < connectionsMax) open()
+    if (client !== undefined) send(client, request)
+    else {
+      waiting.push(request)
+      if (clients.size < connectionsMax) open()
+    }
   }
 
   function send(client: Client, request: Waiting): void {
@@ -121,12 +123,12 @@ export function startOpenLoop(options: LoadOptions): OpenLoop {
 
   function free(client: Client): void {
     const request = waiting.shift()
-    if (request !== undefined) return send(client, request)
-    if (rate !== null || isDraining) return void idle.push(client)
-    due++
-    pending++
-    const now = unixMs()
-    send(client, { index: (due * 7919) % players.length, dueAt: now, triesLeft: retries, triedAt: now })
+    if (request !== undefined) send(client, request)
+    else {
+      idle.push(client)
+      // Of a closed loop, whose connections never rest.
+      if (rate === null && !isDraining) issue(unixMs())
+    }
   }
 
   function leave(client: Client): void {
@@ -162,9 +164,9 @@ export function startOpenLoop(options: LoadOptions): OpenLoop {
   }
 
   function failed(request: Waiting, outcome: string): void {
-    if (request.triesLeft === 0) return finish(request, outcome)
+    if (request.triesLeft === 0) finish(request, outcome)
     // Not from within the failure: a gateway that refuses at once would be asked without end.
-    setImmediate(() => begin({ ...request, triesLeft: request.triesLeft - 1, triedAt: unixMs() }))
+    else setImmediate(() => begin({ ...request, triesLeft: request.triesLeft - 1, triedAt: unixMs() }))
   }
 
   function finish({ index, dueAt }: Waiting, outcome: string): void {
@@ -199,7 +201,7 @@ export function startOpenLoop(options: LoadOptions): OpenLoop {
     rate = ratePerSecond
     ;[rateSince, dueSinceRate] = [unixMs(), 0]
     if (rate === null) {
-      for (const client of idle.splice(0)) free(client)
+      for (let resting = idle.length; resting > 0; resting--) issue(unixMs())
       while (clients.size < connectionsMax) open()
     }
   }

@@ -1,5 +1,5 @@
 import type { Tools } from '../../../src/compose.ts'
-import { randomToken } from '../../../src/compose.ts'
+import { metricNames } from '../../../src/metrics/names.ts'
 import { rollBack } from '../../../src/tables/roll-back.ts'
 import { applyDocument, publishRows, rowsOf, testTools } from '../../support/studio.ts'
 import { goodClaims, makeKey, signToken, type TestKey } from '../../support/tokens.ts'
@@ -13,7 +13,7 @@ import type { LoadOptions } from './open-loop.ts'
 /** A studio whose records say whose they are, the gateways that serve it, and clients that ask for it. */
 
 export const tenant = 'studio'
-const model = 'games'
+export const model = 'games'
 
 export interface StageOptions {
   /** Of the Redis with everything. */
@@ -24,6 +24,8 @@ export interface StageOptions {
   readonly players?: number
   readonly deadlineMs?: number
   readonly env?: Readonly<Record<string, string>>
+  /** That its players' tokens are signed with; one of the stage's own if nothing is said. */
+  readonly key?: TestKey
   /** Changes to the tenant's document. */
   readonly document?: Readonly<Record<string, unknown>>
 }
@@ -39,6 +41,10 @@ export interface Stage {
   /** Anew, with an edition of its own; `load` is told what may be answered meanwhile and afterwards. */
   publish(version: Version, load?: Load): Promise<void>
   rollBack(version: Version, load: Load): Promise<void>
+  /** As a studio does it; waits until every gateway has it. */
+  changeDeadline(deadlineMs: number): Promise<void>
+  /** The one that a player is assigned to, as the first gateway says. */
+  versionOf(token: string): Promise<Version>
 }
 
 /** A change reaches a gateway by announcement or by its poll, 2 s ± 25 %, and a request may be under way. */
@@ -48,7 +54,7 @@ export async function setStage(ground: Ground, options: StageOptions): Promise<S
   const { redisUrl, gatewayRedisUrl = redisUrl, players: count = 400, deadlineMs = 50 } = options
   const tools = await testTools(redisUrl)
   ground.onEnd(async () => tools.close())
-  const key = await makeKey('ES256', 'k1')
+  const key = options.key ?? (await makeKey('ES256', 'k1'))
   await applyDocument(tools, documentOf(tenant, key, deadlineMs, options.document))
   const editionsOf: Record<Version, number[]> = { popular: [], itemcf: [] }
   let published = 0
@@ -106,6 +112,19 @@ export async function setStage(ground: Ground, options: StageOptions): Promise<S
       })
       ground.onEnd(load.stop)
       return load
+    },
+    async changeDeadline(ms) {
+      const revision = await applyDocument(tools, documentOf(tenant, key, ms, options.document))
+      for (const gateway of gateways)
+        await until(
+          'the gateway has the new deadline',
+          async () => (await metricOf(gateway, metricNames.catalogRevision.name, { tenant })) >= revision,
+        )
+    },
+    async versionOf(token) {
+      const url = `http://127.0.0.1:${gateways[0]!.dataPort}/recommendations`
+      const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } })
+      return ((await response.json()) as { version: Version }).version
     },
     publish: (version, load) =>
       change(load, async (announce) => {
@@ -233,7 +252,7 @@ export async function untilServed(load: Load): Promise<void> {
   await until('rows are served', async () => {
     const now = Date.now()
     const { outcomes } = await load.stretch(now - 500, now)
-    const fromTables = (outcomes['200 split'] ?? 0) + (outcomes['200 override'] ?? 0)
+    const fromTables = sumOf(outcomes, /200 (split|override)$/)
     return fromTables > 0 && fromTables >= 0.9 * sumOf(outcomes)
   })
 }

@@ -1,0 +1,99 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { startStandalone } from '../../support/redis-topologies.ts'
+import { type Disturbance, startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
+import type { Scenario } from '../scenario.ts'
+import { figureP99, mustAnswerAll } from '../support/judge.ts'
+import { cannotRunTopologies } from '../support/machine.ts'
+import { setStage, sumOf, untilServed } from '../support/stage.ts'
+
+interface Phase {
+  readonly what: string
+  begin(proxy: TcpProxy): void
+  /** Whether answers still come from Redis meanwhile, all or some of them. */
+  readonly isRead: boolean
+}
+
+const disturbed = (what: string, disturbance: Disturbance, isRead: boolean): Phase => ({
+  what,
+  begin: (proxy) => proxy.disturb(disturbance),
+  isRead,
+})
+
+const deadlineMs = 50
+const phases: readonly Phase[] = [
+  disturbed('+30 ms', { delayMs: 30 }, true),
+  disturbed('+500 ms', { delayMs: 500 }, false),
+  { what: 'half-open', begin: (proxy) => proxy.forgetOpenOnes(), isRead: true },
+  disturbed('replies sliced', { sliceBytes: 3 }, true),
+  disturbed('reset mid-reply', { resetEvery: 50 }, true),
+]
+
+export const redisSlow: Scenario = {
+  name: 'redis-slow',
+  fault: 'Redis slow (+30 ms, +500 ms), half-open, reset mid-reply, sliced replies',
+  mustHold: 'served within the deadline or from the ladder; no reply to the wrong player',
+  missing: cannotRunTopologies,
+  async run(ground) {
+    const [rate, phaseMs] = ground.isLong ? [500, 15_000] : [300, 1_200]
+    ground.setting(`${rate} requests/s, deadline ${deadlineMs} ms, ${phaseMs / 1000} s for each disturbance`)
+    const redis = await startStandalone()
+    ground.onEnd(redis.stop)
+    const proxy = await startTcpProxy(redis.server.port)
+    ground.onEnd(proxy.stop)
+    const gatewayRedisUrl = `redis://127.0.0.1:${proxy.port}`
+    const stage = await setStage(ground, { redisUrl: redis.url, gatewayRedisUrl, deadlineMs })
+    const load = await stage.load({ ratePerSecond: rate })
+    await untilServed(load)
+    const startedAt = Date.now()
+    const stretches: { phase: Phase; from: number; to: number }[] = []
+    for (const phase of phases) {
+      const from = Date.now()
+      phase.begin(proxy)
+      await pause(phaseMs)
+      stretches.push({ phase, from, to: Date.now() })
+      proxy.disturb({})
+      await untilServed(load)
+    }
+    const endedAt = Date.now()
+    await load.drain()
+
+    await mustAnswerAll(ground, load, startedAt, endedAt)
+    for (const { phase, from, to } of stretches) {
+      const { outcomes } = await load.stretch(from + 300, to)
+      const read = sumOf(outcomes, /200 split/)
+      const bound = phase.isRead ? '> 0' : '0'
+      ground.must(`${phase.what}: answers read from Redis`, read, bound, phase.isRead ? read > 0 : read === 0)
+      await figureP99(ground, load, { from, to, what: `at ${phase.what}`, boundMs: deadlineMs + 10 })
+    }
+    await manyAtOnce()
+
+    /** With a deadline that slow replies meet, so that a thousand wait for theirs while connections break. */
+    async function manyAtOnce(): Promise<void> {
+      const [fast, ms] = ground.isLong ? [6_000, 30_000] : [1_000, 2_500]
+      await stage.changeDeadline(5_000)
+      const crowd = await stage.load({ ratePerSecond: 200, connectionsMax: 4_000, giveUpMs: 10_000 })
+      await untilServed(crowd)
+      const from = Date.now()
+      // Below the reads' socket time-out, beyond which connections are given up.
+      proxy.disturb({ delayMs: 200, sliceBytes: 20, resetEvery: 400 })
+      await crowd.setRate(fast)
+      let waitingMax = 0
+      while (Date.now() < from + ms) {
+        waitingMax = Math.max(waitingMax, (await crowd.counts()).pending)
+        await pause(20)
+      }
+      const to = Date.now()
+      await crowd.setRate(1)
+      await crowd.drain()
+      proxy.disturb({})
+      ground.setting(
+        `then ${fast} requests/s with a deadline of 5 s over replies of +200 ms, sliced and reset`,
+      )
+      await mustAnswerAll(ground, crowd, from, to)
+      const { outcomes } = await crowd.stretch(from, to)
+      const read = sumOf(outcomes, /200 split/)
+      ground.must('read from Redis all the same', read, '> 0', read > 0)
+      ground.figure('requests that waited at one time', waitingMax, '≥ 1,000', waitingMax >= 1_000)
+    }
+  },
+}
