@@ -9,7 +9,7 @@ export interface LoadCalls {
   setEditions: OpenLoop['setEditions']
   setGroups: OpenLoop['setGroups']
   counts: OpenLoop['counts']
-  stretch(from: number, to: number): Stretch
+  stretch(from: number, to: number, of?: string): Stretch
   timeline(from: number, to: number, bucketMs: number): Readonly<Record<string, number>>[]
   /** Tries begun in each second from one to the other. */
   tries(from: number, to: number): number[]
@@ -36,7 +36,7 @@ const calls: LoadCalls = {
   setEditions: (editions) => running().setEditions(editions),
   setGroups: (groups) => running().setGroups(groups),
   counts: () => running().counts(),
-  stretch: (from, to) => running().tally.stretch(from, to),
+  stretch: (from, to, of) => running().tally.stretch(from, to, of),
   timeline: (from, to, bucketMs) => running().tally.timeline(from, to, bucketMs),
   tries(from, to) {
     const [first, last] = [Math.floor(from / 1000), Math.floor(to / 1000)]

@@ -4,7 +4,6 @@
 export interface Stretch {
   /** Requests by what became of them, as `200 split`, `503 default` or `error timeout`. */
   readonly outcomes: Readonly<Record<string, number>>
-  readonly answered: number
   /** From when the request was due, whatever became of it, to when that was known. */
   readonly p50Ms: number
   readonly p99Ms: number
@@ -14,7 +13,8 @@ export interface Stretch {
 export interface Tally {
   /** Times in Unix milliseconds with their fraction. */
   add(dueAt: number, doneAt: number, outcome: string): void
-  stretch(from: number, to: number): Stretch
+  /** `of`: a regular expression; only the latencies of outcomes that it fits. */
+  stretch(from: number, to: number, of?: string): Stretch
   /** The requests due in each `bucketMs`, by outcome. */
   timeline(from: number, to: number, bucketMs: number): Readonly<Record<string, number>>[]
 }
@@ -61,19 +61,19 @@ export function createTally(): Tally {
       kind[count] = intern(outcome)
       count++
     },
-    stretch(from, to) {
+    stretch(from, to, of = '') {
       const counts = new Uint32Array(256)
+      const isTimed = outcomes.map((outcome) => new RegExp(of).test(outcome))
       const within: number[] = []
       for (let at = 0; at < count; at++) {
         if (due[at]! < from || due[at]! >= to) continue
         counts[kind[at]!]!++
-        within.push(at)
+        if (isTimed[kind[at]!]) within.push(at)
       }
       const sorted = Float32Array.from(within, (at) => latency[at]!).sort()
       const at = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0
       return {
         outcomes: named(counts),
-        answered: sorted.length,
         p50Ms: at(0.5),
         p99Ms: at(0.99),
         maxMs: at(1),
