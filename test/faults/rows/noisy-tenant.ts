@@ -42,7 +42,6 @@ export const noisyTenant: Scenario = {
     const calm = { from: Date.now(), to: 0 }
     await pause(phaseMs)
     calm.to = Date.now()
-    // Counts that both share would be nobody's: records name editions 1 and 2 there as here.
     const loud = await stage.load({ ratePerSecond: quotaPerSecond * timesQuota, players: noisyPlayers })
     const beside = { from: Date.now(), to: 0 }
     await pause(phaseMs)

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Ground } from '../scenario.ts'
 import { cannotRunTopologies } from './machine.ts'
 
@@ -25,6 +26,9 @@ export async function cannotHoldCpu(): Promise<string | null> {
   )
 }
 
+/** cpulimit begins with a guess, and finds its measure within seconds. */
+const settleMs = 2_000
+
 /** Until the ground is cleared. `percent` of one core. */
 export async function holdCpu(ground: Ground, pid: number, percent: number): Promise<void> {
   const parameters = ['--limit', String(percent), '--pid', String(pid), '--lazy']
@@ -36,4 +40,5 @@ export async function holdCpu(ground: Ground, pid: number, percent: number): Pro
     // It stops and continues the process by turns, and may have left it stopped.
     process.kill(pid, 'SIGCONT')
   })
+  await pause(settleMs)
 }

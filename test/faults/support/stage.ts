@@ -216,7 +216,7 @@ export async function tokensFor(
   )
 }
 
-/** Publishes a tenant of its own beside the studio. */
+/** A tenant of its own beside the studio, with the same editions as the studio has at first. */
 export async function addTenant(
   tools: Tools,
   tenantId: string,
