@@ -11,7 +11,7 @@ export interface Scenario {
 }
 
 /** One thing that a scenario looked at. */
-export interface Finding {
+interface Finding {
   readonly what: string
   readonly found: string
   readonly bound: string

@@ -1,15 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { startStandalone } from '../../support/redis-topologies.ts'
 import type { Ground, Scenario } from '../scenario.ts'
-import { cannotHoldCpu, holdCpu } from '../support/hold-cpu.ts'
+import { atATenth, cannotHoldCpu, holdToATenth } from '../support/hold-to-a-tenth.ts'
 import { mustNotMixUp } from '../support/judge.ts'
 import type { Load } from '../support/load.ts'
-import { measurePeak, useful } from '../support/measure-peak.ts'
+import { meter, useful } from '../support/measure-peak.ts'
 import { others, type Stage, setStage, sumOf } from '../support/stage.ts'
 
 /** A stop of cpulimit takes up to a tenth of a second, which is no fault of Redis. */
 const deadlineMs = 500
-const corePercent = 10
 const shares = [
   { times: 2, leastShare: 0.9 },
   { times: 10, leastShare: 0.8 },
@@ -31,12 +30,9 @@ export const overload: Scenario = {
     const redis = await startStandalone()
     ground.onEnd(redis.stop)
     const stage = await setStage(ground, { redisUrl: redis.url, deadlineMs })
-    // Warm, before it is held: a tenth of a core compiles for half a minute.
-    await measurePeak(stage, ground.isLong ? 4_000 : 1_000)
-    await holdCpu(ground, stage.gateway.pid(), corePercent)
-    const peak = await measurePeak(stage, calmMs)
+    const peak = await holdToATenth(ground, stage)
     const half = peak / 2
-    ground.setting(`peak ${Math.round(peak)}/s at ${corePercent} % of a core; clients give up after 1 s`)
+    ground.setting(`deadline ${deadlineMs} ms; clients give up after 1 s`)
     const load = await stage.load({ ratePerSecond: half, connectionsMax: 1_000, giveUpMs: 1_000 })
     const calmFrom = Date.now()
     await pause(calmMs)
@@ -64,9 +60,11 @@ async function pushed(
 ): Promise<void> {
   const { stage, load, peak, times, leastShare, forMs, calmP99Ms } = push
   const from = Date.now()
+  const rateOf = await meter(stage, load)
   await load.setRate(peak * times)
   const opsFailures = await askOps(stage, from + forMs)
   const to = Date.now()
+  const rate = await rateOf()
   await load.setRate(peak / 2)
   // Until the last of them has its answer, or its client has given up.
   await pause(1_500)
@@ -80,10 +78,10 @@ async function pushed(
   )
   ground.must(`${times}×: useful answers`, sumOf(outcomes, useful), '> 0', sumOf(outcomes, useful) > 0)
   ground.must(`${times}×: the ops plane’s failures`, opsFailures, '0', opsFailures === 0)
-  const share = sumOf(outcomes, useful) / (to - from) / (peak / 1000)
+  const share = atATenth(rate) / peak
   ground.figure(
     `${times}×: useful answers, of the peak’s`,
-    `${(share * 100).toFixed(0)} % (${others(outcomes, useful)})`,
+    `${(share * 100).toFixed(0)} % (${Math.round(rate.perSecond)}/s at ${rate.corePercent.toFixed(1)} % of a core; besides ${others(outcomes, useful)})`,
     `≥ ${leastShare * 100} %`,
     share >= leastShare,
   )

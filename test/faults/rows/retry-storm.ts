@@ -1,13 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { startStandalone } from '../../support/redis-topologies.ts'
 import type { Scenario } from '../scenario.ts'
-import { cannotHoldCpu, holdCpu } from '../support/hold-cpu.ts'
+import { cannotHoldCpu, holdToATenth } from '../support/hold-to-a-tenth.ts'
 import { mustAnswerAll } from '../support/judge.ts'
 import type { Load } from '../support/load.ts'
-import { measurePeak } from '../support/measure-peak.ts'
 import { setStage } from '../support/stage.ts'
 
-const corePercent = 10
 const deadlineMs = 500
 /** Tries a request due, at most, where hardly any is a retry. */
 const normalTimes = 1.1
@@ -23,13 +21,9 @@ export const retryStorm: Scenario = {
     const redis = await startStandalone()
     ground.onEnd(redis.stop)
     const stage = await setStage(ground, { redisUrl: redis.url, deadlineMs })
-    await measurePeak(stage, ground.isLong ? 4_000 : 1_000)
     // With cores to spare no load is high, and no retry adds to one.
-    await holdCpu(ground, stage.gateway.pid(), corePercent)
-    const rate = Math.round((await measurePeak(stage, calmMs)) * peakShare)
-    ground.setting(
-      `${rate} requests/s, ${peakShare * 100} % of the peak at ${corePercent} % of a core; Redis stopped for ${stoppedMs / 1000} s`,
-    )
+    const rate = Math.round((await holdToATenth(ground, stage)) * peakShare)
+    ground.setting(`${rate} requests/s, ${peakShare * 100} % of it; Redis stopped for ${stoppedMs / 1000} s`)
     const load = await stage.load({ ratePerSecond: rate, connectionsMax: 1_000, giveUpMs: 1_000, retries: 3 })
     await pause(calmMs)
     const stoppedAt = Date.now()

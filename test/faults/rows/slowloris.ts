@@ -31,7 +31,7 @@ export const slowloris: Scenario = {
     await untilServed(load)
     const calmFrom = Date.now()
     await pause(calmMs)
-    const memoryBefore = await stage.gateway.memory()
+    const memoryBefore = await stage.gateway.use()
     const startedAt = Date.now()
     const { dataPort } = stage.gateway
     const slow = attackers(dataPort, slowOnes, (socket, second) => socket.write(head.charAt(second)))
@@ -47,7 +47,7 @@ export const slowloris: Scenario = {
     const openConnections = () => metricOf(stage.gateway, metricNames.connectionsOpen.name)
     await load.drain()
     await until('no connection is left', async () => (await openConnections()) === 0)
-    const memoryAfter = await stage.gateway.memory()
+    const memoryAfter = await stage.gateway.use()
 
     for (const [what, { open, uncoded, refused }] of [
       ['slow connections', slow],

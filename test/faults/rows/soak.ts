@@ -18,7 +18,7 @@ export const soak: Scenario = {
     const redis = await startStandalone()
     ground.onEnd(redis.stop)
     const stage = await setStage(ground, { redisUrl: redis.url, deadlineMs, players: 2_000 })
-    const peak = await measurePeak(stage, peakMs)
+    const { perSecond: peak } = await measurePeak(stage, peakMs)
     const rate = Math.round(peak * (ground.isLong ? 0.6 : 0.1))
     ground.setting(`${rate} requests/s of a peak of ${Math.round(peak)}, ${(turns * turnMs) / 60_000} min`)
     const load = await stage.load({ ratePerSecond: rate })
@@ -30,7 +30,7 @@ export const soak: Scenario = {
       if (turn % 2 === 0) await stage.publish('itemcf', load)
       else await stage.rollBack('itemcf', load)
       await pause(Math.max(0, turnEndsAt - Date.now()))
-      heaps.push((await stage.gateway.memory()).heapUsed)
+      heaps.push((await stage.gateway.use()).heapUsed)
     }
     const endedAt = Date.now()
     await load.drain()

@@ -1,5 +1,5 @@
 /**
- * Loaded into a gateway's process before the gateway: answers what its memory is after a collection, and moves its
+ * Loaded into a gateway's process before the gateway: answers what it uses of memory, after a collection, and of CPU, and moves its
  * clock. Nothing of the gateway knows of it.
  */
 interface Message {
@@ -16,7 +16,8 @@ process.on('message', ({ moveClockMs = 0 }: Message) => {
   globalThis.gc?.()
   globalThis.gc?.()
   const { rss, heapUsed } = process.memoryUsage()
-  process.send?.({ rss, heapUsed })
+  const { user, system } = process.cpuUsage()
+  process.send?.({ rss, heapUsed, cpuMicroseconds: user + system })
 })
 // The gateway ends when it has ended, whoever still listens.
 process.channel?.unref()

@@ -12,10 +12,12 @@ const cli = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
 const probe = fileURLToPath(new URL('gateway-probe.ts', import.meta.url))
 const compileCache = join(tmpdir(), 'recgate-tests-compile-cache')
 
-export interface GatewayMemory {
+interface GatewayUse {
   readonly rss: number
   /** After a collection. */
   readonly heapUsed: number
+  /** Of all its threads, since its start. */
+  readonly cpuMicroseconds: number
 }
 
 export interface GatewayProcess {
@@ -24,7 +26,8 @@ export interface GatewayProcess {
   readonly isRunning: () => boolean
   /** Standard error so far: the log. */
   readonly log: () => string
-  memory(): Promise<GatewayMemory>
+  /** Memory and CPU time. */
+  use(): Promise<GatewayUse>
   /** Its clock, and no timer of it. */
   moveClock(byMs: number): Promise<void>
   /** The body of a path of the ops plane, with its status. */
@@ -78,11 +81,11 @@ export async function startGatewayProcess(env: Readonly<Record<string, string>>)
     return started
   }
 
-  async function ask(message: object): Promise<GatewayMemory> {
+  async function ask(message: object): Promise<GatewayUse> {
     const asked = child!
     asked.send(message)
-    const [memory] = (await once(asked, 'message')) as [GatewayMemory]
-    return memory
+    const [use] = (await once(asked, 'message')) as [GatewayUse]
+    return use
   }
 
   return {
@@ -90,7 +93,7 @@ export async function startGatewayProcess(env: Readonly<Record<string, string>>)
     pid: () => child!.pid!,
     isRunning: () => !hasEnded(child!),
     log: () => log,
-    memory: () => ask({}),
+    use: () => ask({}),
     moveClock: async (byMs) => void (await ask({ moveClockMs: byMs })),
     ops,
     async terminate() {

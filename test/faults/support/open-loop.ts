@@ -49,7 +49,7 @@ export interface OpenLoop {
   drain(): Promise<void>
 }
 
-export const unixMs = (): number => performance.timeOrigin + performance.now()
+const unixMs = (): number => performance.timeOrigin + performance.now()
 
 const tickMs = 1
 const sweepMs = 20

@@ -164,7 +164,7 @@ function byVersion(of: (version: Version) => readonly number[]): Record<Version,
 export const issuerOf = (tenantId: string) => `https://${tenantId}.example`
 
 /** Its records say whose they are, which edition's, and of which version. */
-export function documentOf(
+function documentOf(
   tenantId: string,
   key: TestKey,
   deadlineMs: number,
