@@ -26,7 +26,7 @@ gateways in processes of their own; what must hold was set before anything was m
 figure. Load is open-loop: requests are due at a rate whatever becomes of those before, and each is timed from when it was due, so that
 waiting counts. Every answer is read: its record names its player and its generation.
 
-    npm run faults                        all rows, some 75 minutes; needs redis-server, redis-cli and cpulimit
+    npm run faults                        all rows, some 55 minutes; needs redis-server, redis-cli and cpulimit
     npm run faults -- redis-killed soak   some of them; the others stay as they are, each with its own date
 
 Short forms run at every change (\`npm run test:faults\`): they hold counts, statuses and order, and judge no time.

@@ -53,7 +53,9 @@ export async function play(scenario: Scenario, { isLong }: { readonly isLong: bo
     })
     return { findings, settings }
   } finally {
-    for (const clean of cleaners.reverse()) await clean()
+    // Each, whatever the others meet: a server that stays would be in the way of the rows to come.
+    for (const clean of cleaners.reverse())
+      await clean().catch((error: Error) => add(false)('cleaning up', error.message, 'done', false))
   }
 }
 

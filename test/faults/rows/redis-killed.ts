@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { startStandalone } from '../../support/redis-topologies.ts'
 import type { Scenario } from '../scenario.ts'
-import { backAfterMs, figureP99, mustAnswerAll } from '../support/judge.ts'
+import { backAfterMs, figureP99, mustAnswerAll, settingCalm } from '../support/judge.ts'
 import { cannotRunTopologies } from '../support/machine.ts'
 import { setStage, untilServed } from '../support/stage.ts'
 
@@ -21,6 +21,7 @@ export const redisKilled: Scenario = {
     const stage = await setStage(ground, { redisUrl: redis.url, deadlineMs })
     const load = await stage.load({ ratePerSecond: rate })
     await untilServed(load)
+    await settingCalm(ground, load, ground.isLong ? 10_000 : 500)
     await redis.server.client.save()
     const killedAt = Date.now()
     await redis.server.kill()

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startStandalone } from '../../support/redis-topologies.ts'
 import { type Disturbance, startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts'
 import type { Scenario } from '../scenario.ts'
-import { figureP99, mustAnswerAll } from '../support/judge.ts'
+import { figureP99, mustAnswerAll, settingCalm } from '../support/judge.ts'
 import { cannotRunTopologies } from '../support/machine.ts'
 import { setStage, sumOf, untilServed } from '../support/stage.ts'
 
@@ -44,6 +44,7 @@ export const redisSlow: Scenario = {
     const stage = await setStage(ground, { redisUrl: redis.url, gatewayRedisUrl, deadlineMs })
     const load = await stage.load({ ratePerSecond: rate })
     await untilServed(load)
+    await settingCalm(ground, load, ground.isLong ? 10_000 : 500)
     const startedAt = Date.now()
     const stretches: { phase: Phase; from: number; to: number }[] = []
     for (const phase of phases) {

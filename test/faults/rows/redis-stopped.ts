@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { startStandalone } from '../../support/redis-topologies.ts'
 import type { Scenario } from '../scenario.ts'
-import { backAfterMs, figureP99, mustAnswerAll } from '../support/judge.ts'
+import { backAfterMs, figureP99, mustAnswerAll, settingCalm } from '../support/judge.ts'
 import { cannotRunTopologies } from '../support/machine.ts'
 import { setStage, untilServed } from '../support/stage.ts'
 
@@ -24,7 +24,7 @@ export const redisStopped: Scenario = {
     const stage = await setStage(ground, { redisUrl: redis.url, deadlineMs })
     const load = await stage.load({ ratePerSecond: rate })
     await untilServed(load)
-    await pause(warmMs)
+    await settingCalm(ground, load, warmMs)
     const memoryBefore = await stage.gateway.use()
     const { client, process } = redis.server
     const before = await connectionsOf(client)
