@@ -70,13 +70,13 @@ export const redisSlow: Scenario = {
 
     /** With a deadline that slow replies meet, so that a thousand wait for theirs while connections break. */
     async function manyAtOnce(): Promise<void> {
-      const [fast, ms] = ground.isLong ? [6_000, 30_000] : [1_000, 2_500]
+      const [fast, ms, resetEvery] = ground.isLong ? [6_000, 30_000, 3_000] : [1_000, 2_500, 800]
       await stage.changeDeadline(5_000)
       const crowd = await stage.load({ ratePerSecond: 200, connectionsMax: 4_000, giveUpMs: 10_000 })
       await untilServed(crowd)
       const from = Date.now()
       // Below the reads' socket time-out, beyond which connections are given up.
-      proxy.disturb({ delayMs: 200, sliceBytes: 20, resetEvery: 400 })
+      proxy.disturb({ delayMs: 200, sliceBytes: 20, resetEvery })
       await crowd.setRate(fast)
       let waitingMax = 0
       while (Date.now() < from + ms) {
