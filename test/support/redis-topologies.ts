@@ -129,7 +129,10 @@ function login(password: string | undefined): string {
 }
 
 export interface Standalone extends Topology {
+  /** The one that runs, or ran last. */
   readonly server: Server
+  /** After a kill: a new process on the same port, with what was saved by hand. */
+  restart(): Promise<void>
 }
 
 export async function startStandalone({ password, authority }: Security = {}): Promise<Standalone> {
@@ -137,10 +140,15 @@ export async function startStandalone({ password, authority }: Security = {}): P
   const [port = 0] = await freePorts(1)
   const tls = await tlsOptions(authority)
   const settings = [...listening(port, tls), ...notKept, ...passwordOf(password), '--dir', directory]
-  const server = await startServer(port, settings, { password, tls })
+  let server = await startServer(port, settings, { password, tls })
   return {
     url: `redis${tls === null ? '' : 's'}://${login(password)}127.0.0.1:${port}`,
-    server,
+    get server() {
+      return server
+    },
+    async restart() {
+      server = await startServer(port, settings, { password, tls })
+    },
     async stop() {
       await server.stop()
       await rm(directory, { recursive: true, force: true })

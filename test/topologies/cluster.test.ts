@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask } from '../http/client.ts'
+import { moveSlot, slotsWithRows } from '../support/move-slots.ts'
 import {
   type ClusterServers,
   cannotRun,
-  type Server,
   type Standalone,
   startCluster,
   startStandalone,
@@ -69,7 +69,8 @@ describe.skipIf(await cannotRun('a studio on a Cluster'))('a studio on a Cluster
     const slots = (await slotsWithRows(from)).slice(0, 12)
     expect(slots).toHaveLength(12)
     const load = await underLoad(studio, async (moreAnswers) => {
-      for (const slot of slots) await moveSlot(cluster, { slot, from, to, between: () => moreAnswers(100) })
+      for (const slot of slots)
+        await moveSlot(cluster, { slot, from, to, password, between: () => moreAnswers(100) })
     })
     expect(load.refused).toEqual([])
     expect(load.wrong).toEqual([])
@@ -102,33 +103,3 @@ describe.skipIf(await cannotRun('a studio on a Cluster'))('a studio on a Cluster
     await studio.expectEveryAnswer()
   })
 })
-
-async function slotsWithRows({ client }: Server): Promise<number[]> {
-  const keys = await client.keys('rg:t:*')
-  const slots = await Promise.all(keys.map((key) => client.cluster('KEYSLOT', key)))
-  return [...new Set(slots)]
-}
-
-interface Move {
-  readonly slot: number
-  readonly from: Server
-  readonly to: Server
-  /** Between two steps. */
-  between(): Promise<void>
-}
-
-/** As `redis-cli --cluster reshard` moves one, but slowly: every state that it passes through is asked about. */
-async function moveSlot(cluster: ClusterServers, { slot, from, to, between }: Move): Promise<void> {
-  const [fromId, toId] = await Promise.all([from, to].map(({ client }) => client.cluster('MYID')))
-  await to.client.cluster('SETSLOT', slot, 'IMPORTING', fromId!)
-  await from.client.cluster('SETSLOT', slot, 'MIGRATING', toId!)
-  await between()
-  for (const key of await from.client.cluster('GETKEYSINSLOT', slot, 1_000)) {
-    await from.client.migrate('127.0.0.1', to.port, '', 0, 5_000, 'AUTH', password, 'KEYS', key)
-    await between()
-  }
-  await to.client.cluster('SETSLOT', slot, 'NODE', toId!)
-  await between()
-  await from.client.cluster('SETSLOT', slot, 'NODE', toId!)
-  await until('every node knows the new owner', async () => (await cluster.ownerOf(slot)) === to)
-}
