@@ -222,7 +222,7 @@ for (const engine of engines) {
       const waiting = Array.from({ length: limits.readsInFlightMax }, () =>
         fixture.reader.read(asked, inTime()),
       )
-      expect(await fixture.reader.read(asked, inTime())).toEqual(none('store'))
+      expect(await fixture.reader.read(asked, inTime())).toEqual(none('shed'))
       const results = await Promise.all(waiting)
       expect(results.every((result) => result.from === 'own')).toBe(true)
       expect(await read('both')).toEqual(own('own-1'))
@@ -404,7 +404,7 @@ describe.skipIf(binary === null || onCluster)('reading records from a server of 
       const waiting = Array.from({ length: limits.readsInFlightMax }, () =>
         fixture.reader.read(asked, inTime()),
       )
-      expect(await fixture.reader.read(asked, inTime())).toEqual(none('store'))
+      expect(await fixture.reader.read(asked, inTime())).toEqual(none('shed'))
       await Promise.all(waiting)
     })
   })

@@ -69,10 +69,10 @@ describe.skipIf(binary === null)('a gateway whose Redis fails reads', () => {
 
     await allow('-')
     await until('the breaker is open', async () => {
-      expect(await answer()).toBe('default')
+      expect(await answer()).toBe('stale')
       return (await counted())[0]![node] === 1
     })
-    for (let index = 0; index < 20; index++) expect(await answer()).toBe('default')
+    for (let index = 0; index < 20; index++) expect(await answer()).toBe('stale')
     expect(await counted()).toEqual([{ [node]: 1 }, { '': 1 }])
     expect((await ask(`${gateway.ops}/readyz`)).status).toBe(200)
     expect(lines('Redis fails reads')).toEqual([

@@ -76,7 +76,7 @@ describe.skipIf(await cannotRun('a studio on a Cluster'))('a studio on a Cluster
     expect(load.wrong).toEqual([])
     // At every moment a row is at one of both nodes, and ASK or MOVED tells at which: none is lost, which
     // cluster-reader.test.ts holds. Here a busy machine may cut a connection, for it has only 250 ms.
-    expect(load.defaultShare).toBeLessThan(0.01)
+    expect(load.standInShare).toBeLessThan(0.01)
     for (const slot of slots) expect(await cluster.ownerOf(slot)).toBe(to)
     await studio.expectEveryAnswer()
   })
@@ -91,9 +91,9 @@ describe.skipIf(await cannotRun('a studio on a Cluster'))('a studio on a Cluster
     })
     expect(load.refused).toEqual([])
     expect(load.wrong).toEqual([])
-    // Meanwhile the default stood in for the dead master's rows, a third of all, and not for the others.
-    expect(load.defaultShare).toBeGreaterThan(0)
-    expect(load.defaultShare).toBeLessThan(0.6)
+    // Meanwhile copies and the default stood in for the dead master's rows, a third of all, and not for the others.
+    expect(load.standInShare).toBeGreaterThan(0)
+    expect(load.standInShare).toBeLessThan(0.6)
     await studio.expectEveryAnswer()
   })
 

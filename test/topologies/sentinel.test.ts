@@ -59,7 +59,7 @@ describe.skipIf(await cannotRun('a studio behind Sentinels'))('a studio behind S
     expect(load.refused).toEqual([])
     expect(load.wrong).toEqual([])
     // While there was no master, the default stood in.
-    expect(load.defaultShare).toBeGreaterThan(0)
+    expect(load.standInShare).toBeGreaterThan(0)
     await studio.expectEveryAnswer()
   })
 

@@ -120,10 +120,14 @@ export async function serveStudio(environment: Readonly<Record<string, string>>)
         let asked: readonly number[] = everybody
         await until('every row was read', async () => {
           const answers = await Promise.all(asked.map((player) => answerOf(player, format)))
-          // A machine that is too busy for the 250 ms of a read's connection may cost a few: those are asked again.
+          // A machine that is too busy for the 250 ms of a read's connection may cost a few, which get what stands in for
+          // their row, control's from another node of a Cluster included: those are asked again.
           const told = asked.map((player, index) => ({ player, answer: answers[index]! }))
-          asked = told.flatMap(({ player, answer }) => (answer.reason === 'default' ? [player] : []))
-          const read = told.filter(({ answer }) => answer.reason !== 'default')
+          const stoodIn = ({ player, answer }: (typeof told)[number]) =>
+            ['sibling', 'stale', 'default'].includes(answer.reason) &&
+            answer.reason !== expectedOf(player).reason
+          asked = told.filter(stoodIn).map(({ player }) => player)
+          const read = told.filter((one) => !stoodIn(one))
           expect(read.map(({ answer }) => answer)).toEqual(read.map(({ player }) => expectedOf(player)))
           return asked.length === 0
         })
@@ -162,8 +166,8 @@ export interface Load {
   readonly reasons: ReadonlyMap<string, number>
   /** Answers whose record was another than the reason says. */
   readonly wrong: readonly Answer[]
-  /** The part of the answers that was the default, 0 to 1. */
-  readonly defaultShare: number
+  /** The part of the answers that was the default, or a copy of the row, 0 to 1. */
+  readonly standInShare: number
 }
 
 /** Asks for one player after the other, 16 at once, until `work` is done; it can wait for so many more answers. */
@@ -200,5 +204,10 @@ export async function underLoad(
     isDone = true
     await Promise.all(askers)
   }
-  return { refused, reasons, wrong, defaultShare: (reasons.get('default') ?? 0) / answered }
+  return {
+    refused,
+    reasons,
+    wrong,
+    standInShare: ((reasons.get('default') ?? 0) + (reasons.get('stale') ?? 0)) / answered,
+  }
 }
