@@ -389,7 +389,7 @@ describe('pipelined behind requests that wait for Redis', () => {
     connection.write(malformed)
     await until('it is refused', () => received().includes('request-malformed'))
     connection.end(malformed)
-    await once(connection, 'close')
+    await closed(connection)
     const [reply] = rawReplies(received(), ['GET'])
     expectProblem(replyOf(reply!), 400, 'request-malformed')
     expect(await refusals(gateway, 'request-malformed')).toBe(before + 1)
@@ -398,7 +398,7 @@ describe('pipelined behind requests that wait for Redis', () => {
   test('half a request, and the end', async () => {
     const { connection, received } = await open(gateway)
     connection.end(good + good.slice(0, 40))
-    await once(connection, 'close')
+    await closed(connection)
     const [first, second] = rawReplies(received(), ['GET', 'GET'])
     expectGood(replyOf(first!))
     expectProblem(replyOf(second!), 400, 'request-malformed')
@@ -419,6 +419,11 @@ async function open({ data }: { data: string }, { allowHalfOpen = false } = {}):
   connection.on('error', () => undefined)
   await once(connection, 'connect')
   return { connection, received: () => Buffer.concat(chunks) }
+}
+
+/** Also by a reset, which `once` would throw. */
+function closed(connection: Socket): Promise<void> {
+  return new Promise((resolve) => connection.once('close', () => resolve()))
 }
 
 async function sample(
@@ -457,7 +462,7 @@ describe('time', () => {
     connection.write(bytes)
     const timer = setInterval(() => connection.write(rest), requestTimeoutMs / 5)
     connection.once('end', () => clearInterval(timer))
-    await once(connection, 'close')
+    await closed(connection)
     clearInterval(timer)
     return received()
   }
@@ -492,7 +497,7 @@ describe('time', () => {
   test('a connection on which nothing is sent is closed without a word', async () => {
     const before = await refusals(hurried, 'request-timeout')
     const { connection, received } = await open(hurried)
-    await once(connection, 'close')
+    await closed(connection)
     expect(received()).toHaveLength(0)
     expect(await refusals(hurried, 'request-timeout')).toBe(before)
   })
@@ -500,7 +505,7 @@ describe('time', () => {
   test('a connection that is idle after its answer is closed without a word', async () => {
     const { connection, received } = await open(hurried)
     connection.write(good)
-    await once(connection, 'close')
+    await closed(connection)
     const [reply] = rawReplies(received(), ['GET'])
     expectGood(replyOf(reply!))
   })
@@ -571,7 +576,7 @@ describe('/healthz', () => {
     const [head] = await closedAfter(leaving.data, requestText('/healthz', { method: 'HEAD' }), ['HEAD'])
     expect(head!.status).toBe(503)
     connection.write(good)
-    await once(connection, 'close')
+    await closed(connection)
     const [, last] = rawReplies(received(), ['GET', 'GET'])
     expectGood(replyOf(last!))
     await stopped

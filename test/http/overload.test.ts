@@ -95,16 +95,16 @@ describe('before verification', () => {
   )
 })
 
-test('reads beyond those that may wait are shed: answered at once with 200 and the default record', async () => {
+test('reads beyond those that may wait are shed: answered at once with 200 and a copy from before', async () => {
   const { data, ops } = await studio.start({ RECGATE_DATA_READS_IN_FLIGHT_MAX: '2' })
   const token = await verified(data, await studio.token(0))
   const replies = await together(data, token, 6)
-  expect(reasonsOf(replies)).toEqual([...Array(2).fill('200 override'), ...Array(4).fill('200 default')])
+  expect(reasonsOf(replies)).toEqual([...Array(2).fill('200 override'), ...Array(4).fill('200 stale')])
   for (const reply of replies) expect(jsonOf(reply)['version']).toBe('itemcf')
   expect(reasonsOf(await together(data, token, 2))).toEqual(Array(2).fill('200 override'))
   const metrics = await scrape(ops)
   const requests = valuesOf(metrics, metricNames.requests)
-  expect(requests[`${studio.tenant},games,itemcf,default,shed,json,2xx`]).toBe(4)
+  expect(requests[`${studio.tenant},games,itemcf,stale,shed,json,2xx`]).toBe(4)
   expect(valuesOf(metrics, metricNames.readsInFlight)).toEqual({ '': 0 })
   expect(valuesOf(metrics, metricNames.readsInFlightMax)).toEqual({ '': 2 })
 })
