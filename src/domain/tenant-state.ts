@@ -36,6 +36,7 @@ const instant = z.string()
 
 const generationState = packedGeneration.extend({
   state: z.enum(catalogStates),
+  /** The last time: also the same content once more, or once more refused. */
   publishedAt: instant,
   /** When it became active for the first time. */
   activatedAt: instant.nullable(),

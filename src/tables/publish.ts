@@ -1,4 +1,5 @@
 import { activeGeneration } from '../domain/tenant-state.ts'
+import { confirmContent } from './confirm-content.ts'
 import { type HeldLease, holdLease } from './hold-lease.ts'
 import { loadGeneration } from './load-generation.ts'
 import { type PackedRows, packRows } from './pack-rows.ts'
@@ -53,7 +54,7 @@ async function publishPacked(
   const contentHash = packed.partitions.contentHash()
   const active = activeGeneration(model, target.versionId)
   if (active !== null && (await hasContent(services.store, target, active, contentHash))) {
-    const catalogRevision = await services.catalog.change(target.tenantId, () => null)
+    const catalogRevision = await confirmContent(services, target, active.generation)
     const { generation, entry } = active
     return { ...reportOf(generation, entry, packed), outcome: 'unchanged', catalogRevision }
   }

@@ -107,12 +107,16 @@ function settled(
   const standing = model.generations[generation]
   if (publication === null && standing?.state !== 'loaded')
     throw new OperationError(`${name} has the same content, and was changed meanwhile; publish again`)
-  const loaded = standing ?? loadedEntry(entry, failed ?? [], at)
+  const findings = [...(failed ?? [])]
+  const loaded =
+    standing === undefined ? loadedEntry(entry, findings, at) : { ...standing, findings, publishedAt: at }
   if (failed === null || failed.length > 0) {
-    if (standing !== undefined) return null
+    // The change was made, and its answer lost.
+    if (standing !== undefined && publication !== null) return null
     const why =
       failed === null ? 'its content was rolled back from' : failed.map(({ gate }) => gate).join(', ')
-    const what = [`loads ${name} (${entry.rows} rows), not active: ${why}`]
+    const verb = standing === undefined ? 'loads' : 'finds again'
+    const what = [`${verb} ${name} (${entry.rows} rows), not active: ${why}`]
     return { state: withGenerations(state, modelId, new Map([[generation, loaded]])), what }
   }
   const changes = new Map([[generation, moveGeneration({ ...loaded, findings: [] }, 'active', at)]])

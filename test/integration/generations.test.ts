@@ -262,6 +262,12 @@ for (const engine of engines) {
         const refused = await publish(players(300, 350))
         expect(refused).toMatchObject({ outcome: 'refused', generation: 2 })
         expect(await publish(players(300, 350))).toMatchObject({ outcome: 'refused', generation: 2 })
+        await gated({ maxMeanChange: 1, minRows: 400 })
+        expect(await publish(players(300, 350))).toMatchObject({ outcome: 'refused', generation: 2 })
+        expect((await generations())[2]!.findings.map(({ gate }) => gate)).toEqual(['minRows'])
+        expect(await latest()).toEqual([
+          'finds again generation 2 of games/itemcf (300 rows), not active: minRows',
+        ])
         await gated({ maxMeanChange: 1 })
         expect(await publish(players(300, 350))).toMatchObject({ outcome: 'activated', generation: 2 })
         expect(await states()).toEqual({ 1: 'previous', 2: 'active' })
@@ -304,6 +310,7 @@ for (const engine of engines) {
     describe('the same content', () => {
       test('as the active generation’s is unchanged: nothing is loaded, whatever the order of the rows', async () => {
         const first = await publish(players(500))
+        const { publishedAt } = (await generations())[1]!
         const rows = Array.from({ length: 500 }, (_, index) => [
           `player-${499 - index}`,
           499 - index,
@@ -313,9 +320,11 @@ for (const engine of engines) {
         expect(again).toMatchObject({
           outcome: 'unchanged',
           generation: 1,
-          catalogRevision: first.catalogRevision,
+          catalogRevision: first.catalogRevision + 1,
         })
         expect(await states()).toEqual({ 1: 'active' })
+        // Young again, for whoever watches its age.
+        expect(Date.parse((await generations())[1]!.publishedAt)).toBeGreaterThan(Date.parse(publishedAt))
         expect(await bucketsOf(2)).toBe(0)
         const changed = await publish(players(500, 1))
         expect(changed).toMatchObject({ outcome: 'activated', generation: 2 })

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { OperationError } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
 import { activeGeneration, type PackedGeneration } from '../../domain/tenant-state.ts'
+import { confirmContent } from '../confirm-content.ts'
 import { holdLease } from '../hold-lease.ts'
 import type { Candidate } from '../load-generation.ts'
 import type { RunEnd } from '../manifest.ts'
@@ -117,7 +118,7 @@ async function decide(
     if (known !== undefined) return { is: 'over', end: endOf(address.generation, known) }
     const active = activeGeneration(model, target.versionId)
     if (active !== null && (await hasContent(store, target, active, merged.contentHash))) {
-      const catalogRevision = await catalog.change(target.tenantId, () => null)
+      const catalogRevision = await confirmContent(services, target, active.generation)
       const described = reportOf(active.generation, active.entry, counts)
       return { is: 'settled', report: { ...described, outcome: 'unchanged', catalogRevision } }
     }
