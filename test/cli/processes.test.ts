@@ -97,6 +97,8 @@ function documentNumber(number: number) {
       published: {
         // Each publish is another table altogether.
         gates: { minRetainedKeys: 0, maxMeanChange: 1 },
+        // A copy from before is another table's row, by right.
+        staleSeconds: 0,
         ...shared,
         record: {
           version: { type: 'enum', values: sides },
