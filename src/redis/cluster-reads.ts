@@ -3,6 +3,7 @@ import { limits } from '../domain/limits.ts'
 import type { Cause } from '../domain/reasons.ts'
 import { bucketOf } from '../domain/row-key.ts'
 import type { ActiveTable } from '../domain/snapshot.ts'
+import type { RecordReadResult } from '../serving/ports.ts'
 import { addNode, createSlotsRefresh, keyOf } from './cluster-slots.ts'
 import { wordsOf } from './failure-reason.ts'
 import type { NodeBreaker, Outcome } from './node-breaker.ts'
@@ -97,7 +98,7 @@ export function createClusterReads(cluster: Cluster, settle: Settle, breakers: N
     refreshSlotsSoon()
     // Control's row is most likely on a node that lives.
     if (fellBy === null) missOwn(waitingRead, 'store')
-    else settle(waitingRead, { from: 'none', cause: 'store' })
+    else settle(waitingRead, missBoth(fellBy, 'store'))
   }
 
   /** `MOVED SLOT HOST:PORT`, or `ASK SLOT HOST:PORT` while the slot is on its way there. */
@@ -126,7 +127,7 @@ export function createClusterReads(cluster: Cluster, settle: Settle, breakers: N
         fellBy === null ? { from: 'own', bytes: record } : { from: 'control', bytes: record, cause: fellBy },
       )
     else if (fellBy === null) missOwn(waitingRead, isSound ? 'unknown-row' : 'table-damaged')
-    else settle(waitingRead, { from: 'none', cause: fellBy })
+    else settle(waitingRead, isSound ? { from: 'none', cause: fellBy } : missBoth(fellBy, 'table-damaged'))
   }
 
   function missOwn(waitingRead: WaitingRead, cause: Cause): void {
@@ -201,6 +202,11 @@ function probe(node: Redis, key: string): Outcome {
   const command = new Command('hmget', [key, ''], { replyEncoding: null })
   node.sendCommand(command)
   return command.promise.then(() => null, failureOf)
+}
+
+/** Nothing of control's either, for this reason. */
+function missBoth(fellBy: Cause, cause: Cause): RecordReadResult {
+  return fellBy === 'unknown-row' ? { from: 'none', cause, ownIsUnknown: true } : { from: 'none', cause }
 }
 
 type Receive = (error: Error | null, reply: Reply | undefined) => void

@@ -107,7 +107,7 @@ export function createNodeBreaker(
   }
 
   policy.onBreak((broken) => {
-    if (isOpen) return
+    if (isOpen || isStopped) return
     isOpen = true
     openedAt = turningMs()
     delay = delays.next()
@@ -115,6 +115,7 @@ export function createNodeBreaker(
     probeLater()
   })
   policy.onReset(() => {
+    if (isStopped) return
     isOpen = false
     patienceMs = limits.nodePatienceMsMin
     report({ event: 'closed', node, openMs: Math.round(turningMs() - openedAt) })

@@ -18,7 +18,8 @@ import type { ReadSender, Settle, WaitingRead } from './waiting-read.ts'
  * KEYS: the buckets in the order of the reads: own where the read has a table of its own, then control's where it has one
  * ARGV: the number of tables, their tokens, then for each read: two characters, which name its own table and control's by
  *       place among the tokens (code 32: none, 33: the first), and the row key
- * Reply: for each read: the packed record, or [miss] or [miss, control's packed record]
+ * Reply: for each read: the packed record, or [miss] or [miss, control's packed record]; what is wrong with control's table
+ *       is the miss where nothing else answers
  *
  * A bucket that is no hash is damaged like any other: its error must not end the reads that travel with it.
  */
@@ -34,10 +35,11 @@ end
 for i = tonumber(ARGV[1]) + 2, #ARGV do
   local own, control = string.byte(ARGV[i], 1, 2)
   local row = string.sub(ARGV[i], 3)
-  local record, miss, sibling = nil, 0, nil
+  local record, miss, sibling, state = nil, 0, nil, nil
   if own > 32 then record, miss = find(row, ARGV[own - 31]) end
   if control > 32 then
-    if record then key = key + 1 else sibling = find(row, ARGV[control - 31]) end
+    if record then key = key + 1 else sibling, state = find(row, ARGV[control - 31]) end
+    if state == 2 then miss = (miss == 1) and 3 or 2 end
   end
   replies[#replies + 1] = record or (sibling and {miss, sibling} or {miss})
 end
@@ -48,6 +50,9 @@ return replies
 const tablesPerCallMax = 94
 
 const misses = ['no-table', 'unknown-row', 'table-damaged'] as const satisfies readonly Cause[]
+
+/** The own table lacks the row, and control's is damaged. */
+const unknownBesideDamage = 3
 
 type ScriptReply = readonly (Uint8Array | [miss: number, sibling?: Uint8Array])[]
 
@@ -99,6 +104,7 @@ function resultOf(reply: ScriptReply[number] | undefined): RecordReadResult {
   if (reply === undefined) return { from: 'none', cause: 'store' }
   if (!Array.isArray(reply)) return { from: 'own', bytes: reply }
   const [miss, sibling] = reply
+  if (miss === unknownBesideDamage) return { from: 'none', cause: 'table-damaged', ownIsUnknown: true }
   const cause = misses[miss] ?? 'store'
   return sibling === undefined ? { from: 'none', cause } : { from: 'control', bytes: sibling, cause }
 }

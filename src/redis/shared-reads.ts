@@ -53,8 +53,9 @@ export function createSharedReads(): SharedReads {
 }
 
 /** Only where the same is asked of Redis: the same table may be one read's own and another's control. */
-function mayFollow({ read, deadlineAt }: WaitingRead, leader: WaitingRead): boolean {
+function mayFollow({ read, modelDeadlineAt }: WaitingRead, leader: WaitingRead): boolean {
   if (leader.isOver) return false
   if (leader.read.own !== read.own || leader.read.control !== read.control) return false
-  return deadlineAt - leader.deadlineAt <= limits.sharedReadMsMax
+  // Of one table, and so of one model: the difference is the leader's age.
+  return modelDeadlineAt - leader.modelDeadlineAt <= limits.sharedReadMsMax
 }

@@ -1,3 +1,4 @@
+import { limits } from '../domain/limits.ts'
 import type { Cause } from '../domain/reasons.ts'
 import type { CompiledModel } from '../domain/snapshot.ts'
 import { attributeDeadline, type RequestDeadline } from './deadline.ts'
@@ -11,7 +12,7 @@ export type BoundedRead = (
   deadline: RequestDeadline,
 ) => Promise<RecordReadResult>
 
-const shed: RecordReadResult = { from: 'none', cause: 'shed' }
+const shed: Promise<RecordReadResult> = Promise.resolve({ from: 'none', cause: 'shed' })
 
 /** `clock` gives milliseconds that never run backwards. */
 export function createBoundedRead(
@@ -19,12 +20,15 @@ export function createBoundedRead(
   bound: ReadBound,
   clock: () => number = () => performance.now(),
 ): BoundedRead {
-  return async (read, model, deadline) => {
+  return (read, model, deadline) => {
     if (!bound.enter()) return shed
     const startedAt = clock()
-    const found = attributeDeadline(await reader.read(read, deadline.at, deadline.modelAt), deadline)
-    bound.leave(paceOf(found, clock() - startedAt, model))
-    return found
+    // No function of its own to wait in: this is passed by every request.
+    return reader.read(read, deadline.at, deadline.modelAt).then((result) => {
+      const found = attributeDeadline(result, deadline)
+      bound.leave(paceOf(found, clock() - startedAt, model))
+      return found
+    })
   }
 }
 
@@ -32,7 +36,10 @@ export function createBoundedRead(
 function paceOf(found: RecordReadResult, tookMs: number, { deadlineMs }: CompiledModel): ReadPace {
   // A fault may come at once, and no table needs no read; where the client gave up it is not known.
   if (found.from === 'none' && saysNothing.has(found.cause)) return 'neutral'
-  return tookMs > deadlineMs / 2 ? 'slow' : 'quick'
+  // A model that allows little must not have the others' reads shed.
+  if (tookMs > Math.max(deadlineMs, limits.nodePatienceMsMin) / 2) return 'slow'
+  // Most of the time was gone before it began.
+  return found.from === 'none' && found.cause === 'deadline' ? 'neutral' : 'quick'
 }
 
 const saysNothing: ReadonlySet<Cause> = new Set(['store', 'no-table', 'client-deadline', 'shed'])

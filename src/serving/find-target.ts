@@ -8,7 +8,7 @@ import type { VerifiedToken } from './ports.ts'
 import { claimValue, rowKeyOf } from './request-row.ts'
 
 /** What a request asks for, and who of the versions answers it. */
-interface Target {
+export interface Target {
   readonly tenant: CompiledTenant
   readonly model: CompiledModel
   readonly version: CompiledVersion
@@ -23,7 +23,8 @@ type FindTarget = (token: VerifiedToken, tenant: CompiledTenant, query: Query) =
  * follows from the token and the tenant's compiled catalog alone, and is kept for as long as both stay the same objects.
  */
 export function createFindTarget({ nearCache, clock }: TargetServices): FindTarget {
-  const kept = new WeakMap<VerifiedToken, Target>()
+  /** By tenant first: a token that is kept for long, and not used, must not keep a tenant's former catalog. */
+  const keptByTenant = new WeakMap<CompiledTenant, WeakMap<VerifiedToken, Target>>()
 
   function find(token: VerifiedToken, tenant: CompiledTenant, query: Query): Target | Refusal {
     const model = findModel(token, tenant, query)
@@ -38,11 +39,16 @@ export function createFindTarget({ nearCache, clock }: TargetServices): FindTarg
   }
 
   return (token, tenant, query) => {
+    if (hasParameters(query)) return find(token, tenant, query)
+    let kept = keptByTenant.get(tenant)
+    if (kept === undefined) {
+      kept = new WeakMap()
+      keptByTenant.set(tenant, kept)
+    }
     const known = kept.get(token)
-    const hasQuery = hasParameters(query)
-    if (known !== undefined && known.tenant === tenant && !hasQuery) return known
+    if (known !== undefined) return known
     const target = find(token, tenant, query)
-    if (!hasQuery && !isRefusal(target)) kept.set(token, target)
+    if (!isRefusal(target)) kept.set(token, target)
     return target
   }
 }

@@ -49,6 +49,7 @@ export class NearRow implements RecordRead {
     if (freshMs === 0 && staleMs === 0) return
     if (result.from === 'none') {
       if (result.cause === 'unknown-row') this.dropAll()
+      else if (result.ownIsUnknown) this.dropOwn()
       return
     }
     const now = this.clock()
@@ -98,9 +99,20 @@ export class NearRow implements RecordRead {
     return copy === undefined || copy.keptAt < since ? null : bytesOf(copy)
   }
 
-  private dropAll(): void {
+  /** What this row's bytes turned out to be is no record: they must not answer again. */
+  distrust(whose: 'own' | 'control'): void {
+    this.renewAt = 0
+    const table = whose === 'own' ? this.own : this.control
+    if (table !== null) this.copies.drop(table.bucketPrefix + this.rowKey)
+  }
+
+  private dropOwn(): void {
     this.renewAt = 0
     this.drop(this.own, this.version)
+  }
+
+  private dropAll(): void {
+    this.dropOwn()
     this.drop(this.control, this.model.control)
   }
 

@@ -38,7 +38,12 @@ export interface RecordRead {
 export type RecordReadResult =
   | { readonly from: 'own'; readonly bytes: Uint8Array }
   | { readonly from: 'control'; readonly bytes: Uint8Array; readonly cause: Cause }
-  | { readonly from: 'none'; readonly cause: Cause }
+  | {
+      readonly from: 'none'
+      readonly cause: Cause
+      /** The own table lacks the row, and control's could not be asked. */
+      readonly ownIsUnknown?: true
+    }
 
 export interface RecordReader {
   /**

@@ -1,11 +1,10 @@
 import { CodecError } from '../domain/codec/codec.ts'
 import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
-import type { Format } from '../domain/reasons.ts'
-import type { CompiledTenant } from '../domain/snapshot.ts'
+import type { Format, Reason } from '../domain/reasons.ts'
 import { createBoundedRead } from './bounded-reads.ts'
 import { requestDeadline } from './deadline.ts'
 import type { Query } from './find-model.ts'
-import { createFindTarget } from './find-target.ts'
+import { createFindTarget, type Target } from './find-target.ts'
 import { climbDown, defaultRecord, type Recommendation } from './ladder.ts'
 import type { NearCache } from './near-cache.ts'
 import type { RecordReader, Snapshots, TokenVerifier } from './ports.ts'
@@ -86,26 +85,28 @@ export function createRecommend(services: RecommendServices) {
       const recommendation = climbDown(model, target, found, row)
       if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
-      return representOrFall(tenant, recommendation, format)
+      return representOrFall(target, recommendation, format)
     } finally {
       quotas.leave(tenant)
     }
   }
 }
 
-/** Bytes that Redis holds can be damaged in ways that only decoding shows; the default record is sound. */
-function representOrFall(
-  tenant: CompiledTenant,
-  recommendation: Recommendation,
-  format: Format,
-): Answer | Refusal {
+/** Bytes that Redis holds can be damaged in ways that only decoding shows: then the ladder goes on below them. */
+function representOrFall(target: Target, recommendation: Recommendation, format: Format): Answer | Refusal {
   try {
     return { recommendation, representation: represent(recommendation, format) }
   } catch (error) {
-    if (!(error instanceof CodecError)) throw error
-    const { model, version } = recommendation
-    const fallback = defaultRecord(model, version, 'table-damaged')
-    if (isRefusal(fallback)) return refuseTo(tenant.id, fallback)
-    return { recommendation: fallback, representation: represent(fallback, format) }
+    // The default record is sound: it was packed here.
+    if (!(error instanceof CodecError) || recommendation.reason === 'default') throw error
+    const lower = fallBelow(target, recommendation.reason)
+    return isRefusal(lower) ? refuseTo(target.tenant.id, lower) : representOrFall(target, lower, format)
   }
+}
+
+function fallBelow(target: Target, reason: Exclude<Reason, 'default'>): Recommendation | Refusal {
+  const { model, version, row } = target
+  if (reason === 'stale') return defaultRecord(model, version, 'table-damaged')
+  row.distrust(reason === 'sibling' ? 'control' : 'own')
+  return climbDown(model, target, { from: 'none', cause: 'table-damaged' }, row)
 }

@@ -110,7 +110,13 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     }
     const leave = (outcome: Answer | Refusal) => {
       gate.leave()
-      answer(request, reply, outcome, receivedAt)
+      try {
+        answer(request, reply, outcome, receivedAt)
+      } catch (error) {
+        // Not even an answer could be written; the client must not wait for one.
+        onUnexpected(error as Error)
+        reply.raw.destroy()
+      }
     }
     if ((request.raw.url ?? '').length > limits.urlBytesMax) {
       leave(urlTooLong)
@@ -124,16 +130,10 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       // A text also where it was sent twice: the listener joins such headers.
       deadlineMs: headers['recgate-deadline-ms'] as string | undefined,
       receivedAt,
+    }).then(leave, (error: Error) => {
+      onUnexpected(error)
+      leave(failed)
     })
-      .then(leave, (error: Error) => {
-        onUnexpected(error)
-        leave(failed)
-      })
-      .catch((error: Error) => {
-        // Not even an answer could be written; the client must not wait for one.
-        onUnexpected(error)
-        reply.raw.destroy()
-      })
   }
 
   function answer(
