@@ -103,8 +103,13 @@ export async function erase(services: EraseServices, request: ErasureRequest): P
   const live = await catalog.read(tenantId)
   const scope = erasureScope(live, modelIds)
   const tables: ErasedTable[] = []
-  for (const table of [...found, ...(await findLoading(store, request, live, scope))])
-    tables.push(erasedTable(table, await store.removeRows(table.address, table.token, table.rows)))
+  const remove = async (all: readonly FoundTable[]) => {
+    for (const table of all)
+      tables.push(erasedTable(table, await store.removeRows(table.address, table.token, table.rows)))
+  }
+  // What is served first: a manifest that can't be read must not keep it.
+  await remove(found)
+  await remove(await findLoading(store, request, live, scope))
   const { missing: replicasMissing } = await store.replicated(limits.replicasWaitMs)
   const isOver = found.every(({ rows }) => rows.length === 0)
   const catalogRevision = isOver

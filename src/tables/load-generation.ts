@@ -8,7 +8,7 @@ import { createPace } from './pace.ts'
 import type { PackedRows } from './pack-rows.ts'
 import type { Partitions } from './partitions.ts'
 import type { BucketRow, GenerationAddress, PackedRow, PublishTarget, TableStore } from './ports.ts'
-import { estimateMemory, memoryOfTables, preflight } from './preflight.ts'
+import { estimateMemory, memoryOfLoading, memoryOfTables, preflight } from './preflight.ts'
 import { beginPublication, type Publication } from './publication.ts'
 import type { PublishRequest, PublishServices } from './publish-request.ts'
 import type { RowFigures } from './without-rows.ts'
@@ -66,7 +66,8 @@ export async function loadGeneration(
   )
   try {
     const { token } = publication.manifest
-    const tenantBytes = memoryOfTables((await catalog.read(target.tenantId)).state)
+    const live = await catalog.read(target.tenantId)
+    const tenantBytes = memoryOfTables(live.state) + (await memoryOfLoading(store, live, address))
     const memoryShare = services.memoryShareOf(target.tenantId)
     const need = await preflight(store, {
       address,

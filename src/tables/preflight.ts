@@ -2,7 +2,7 @@ import { OperationError } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { TenantState } from '../domain/tenant-state.ts'
 import type { Partitions } from './partitions.ts'
-import type { Bucket, GenerationAddress, ServerMemory, TableStore } from './ports.ts'
+import type { Bucket, GenerationAddress, LiveTables, ServerMemory, TableStore } from './ports.ts'
 
 /** What a table will take of Redis' memory, and whether it may. */
 export interface MemoryNeed {
@@ -144,6 +144,22 @@ export function memoryOfTables(state: TenantState): number {
   return Object.values(state.models)
     .flatMap(({ generations }) => Object.values(generations))
     .reduce((sum, entry) => sum + (entry.state === 'collected' ? 0 : entry.memoryBytes), 0)
+}
+
+/** Of those that are being loaded beside this one, of which the catalog knows nothing yet. */
+export async function memoryOfLoading(
+  store: Pick<TableStore, 'manifests'>,
+  { state }: Pick<LiveTables, 'state'>,
+  { tenantId, modelId: ownModelId, generation: ownGeneration }: GenerationAddress,
+): Promise<number> {
+  let bytes = 0
+  for (const [modelId, { generations }] of Object.entries(state.models)) {
+    for (const [generation, { memoryBytes }] of await store.manifests(tenantId, modelId)) {
+      const isOwn = modelId === ownModelId && generation === ownGeneration
+      if (!isOwn && generations[generation] === undefined) bytes += memoryBytes
+    }
+  }
+  return bytes
 }
 
 export function megabytes(bytes: number): string {

@@ -55,6 +55,8 @@ async function publishPacked(
   const active = activeGeneration(model, target.versionId)
   if (active !== null && (await hasContent(services.store, target, active, contentHash))) {
     const catalogRevision = await confirmContent(services, target, active.generation)
+    // It was rolled back from, or another one activated, between the two looks.
+    if (catalogRevision === null) return publishPacked(services, request, packed, lease)
     const { generation, entry } = active
     return { ...reportOf(generation, entry, packed), outcome: 'unchanged', catalogRevision }
   }

@@ -35,6 +35,8 @@ export async function settleGeneration(
       const latest = targetModel(live, target)
       // After the catalog was read: whoever takes the generation away changes the catalog first.
       await publication?.beat()
+      // Of one that stood there already an erasure may have changed the content.
+      if (publication === null) entry = latest.generations[address.generation] ?? entry
       // And whoever erases a player suppresses him before it changes the catalog.
       entry = { ...entry, ...(await candidate.leaveOutErased?.(entry)) }
       quarantined = isQuarantined(latest, entry)
@@ -55,10 +57,16 @@ export async function settleGeneration(
     return { ...described, outcome, failedGates: failed, quarantined, warnings, catalogRevision }
   } catch (error) {
     // After a broken connection the generation may be active, and must stay; a refusal is certain.
-    const isCertain = !isOpen || error instanceof OperationError || error instanceof FaultsError
+    const isCertain =
+      !isOpen || error instanceof OperationError || error instanceof FaultsError || isOutOfMemory(error)
     if (publication !== null && isCertain) await publication.abandon(error as Error)
     throw error
   }
+}
+
+/** Redis carries out nothing of a script that may write, where it is full. */
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('OOM ')
 }
 
 async function judge(
@@ -107,12 +115,16 @@ function settled(
   const standing = model.generations[generation]
   if (publication === null && standing?.state !== 'loaded')
     throw new OperationError(`${name} has the same content, and was changed meanwhile; publish again`)
+  if (publication !== null && standing !== undefined) {
+    if (standing.state === 'collecting' || standing.state === 'collected')
+      throw new OperationError(`${name} was collected meanwhile; publish again`)
+    // The change was made before, by this process or by one that it took over from.
+    return null
+  }
   const findings = [...(failed ?? [])]
   const loaded =
     standing === undefined ? loadedEntry(entry, findings, at) : { ...standing, findings, publishedAt: at }
   if (failed === null || failed.length > 0) {
-    // The change was made, and its answer lost.
-    if (standing !== undefined && publication !== null) return null
     const why =
       failed === null ? 'its content was rolled back from' : failed.map(({ gate }) => gate).join(', ')
     const verb = standing === undefined ? 'loads' : 'finds again'

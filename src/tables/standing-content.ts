@@ -15,6 +15,8 @@ export async function hasContent(
   { generation, entry }: Generation,
   contentHash: string,
 ): Promise<boolean> {
+  // An erasure that was cut off has counted rows out that may still be there: a fresh table is without them.
+  if (entry.erasing !== undefined && entry.erasing.length > 0) return false
   return entry.contentHash === contentHash && (await isThere(store, { tenantId, modelId, generation }, entry))
 }
 

@@ -7,7 +7,7 @@ import { freeAddress } from '../load-generation.ts'
 import type { Manifest } from '../manifest.ts'
 import type { PackedRows } from '../pack-rows.ts'
 import type { TableStore } from '../ports.ts'
-import { checkFits, estimateMemory, memoryOfTables } from '../preflight.ts'
+import { checkFits, estimateMemory, memoryOfLoading, memoryOfTables } from '../preflight.ts'
 import { beginPublication, type Publication } from '../publication.ts'
 import type { PublishRequest, PublishServices } from '../publish-request.ts'
 import { targetModel } from '../target-model.ts'
@@ -104,7 +104,7 @@ async function checkWhole(
     rows: manifest.rows,
     buckets: manifest.buckets,
     memoryBytes: manifest.memoryBytes,
-    tenantBytes: memoryOfTables(live.state),
+    tenantBytes: memoryOfTables(live.state) + (await memoryOfLoading(store, live, address)),
     memoryShare: memoryShareOf(target.tenantId),
   })
 }

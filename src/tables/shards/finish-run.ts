@@ -119,6 +119,8 @@ async function decide(
     const active = activeGeneration(model, target.versionId)
     if (active !== null && (await hasContent(store, target, active, merged.contentHash))) {
       const catalogRevision = await confirmContent(services, target, active.generation)
+      // It was rolled back from, or another one activated, between the two looks.
+      if (catalogRevision === null) return decide(services, request, run, publication, merged)
       const described = reportOf(active.generation, active.entry, counts)
       return { is: 'settled', report: { ...described, outcome: 'unchanged', catalogRevision } }
     }
