@@ -1,6 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -16,7 +14,7 @@ import { activeGeneration } from '../../src/domain/tenant-state.ts'
 import { tableKeys } from '../../src/redis/keys.ts'
 import { collectTables } from '../../src/tables/collect.ts'
 import { rereadTable } from '../../src/tables/verify.ts'
-import { type CommandProxy, startCommandProxy } from '../support/command-proxy.ts'
+import { type DyingProcess, startDying } from '../support/dying-process.ts'
 import { testRedis } from '../support/redis.ts'
 import { applyDocument, publishRows, rowsOf, testSettings, testTools } from '../support/studio.ts'
 import { until } from '../support/until.ts'
@@ -24,7 +22,6 @@ import { until } from '../support/until.ts'
 /** A publisher that dies, or stands still, after any of its commands: what was served stays served. */
 
 const publisher = fileURLToPath(new URL('publisher.ts', import.meta.url))
-const compileCache = join(tmpdir(), 'recgate-tests-compile-cache')
 /** Some rows for each of a few buckets; small, since they are published a hundred times. */
 const rows = 400
 const [before, after] = [7, 8]
@@ -74,38 +71,13 @@ async function newTenant(): Promise<string> {
   return tenant
 }
 
-interface RunningPublisher {
-  readonly child: ChildProcess
-  readonly proxy: CommandProxy
-  /** Once it has ended: its exit code or signal, and what it said. */
-  readonly ended: Promise<{ code: number | null; signal: string | null; said: string }>
-}
-
 /** A publisher behind a proxy, to which something is done after its nth command; 0: never. */
-async function startPublisher(
+function startPublisher(
   tenant: string,
   at: number,
   what: (child: ChildProcess) => void,
-): Promise<RunningPublisher> {
-  const running: { child?: ChildProcess } = {}
-  const proxy = await startCommandProxy(redis.url, (count) => {
-    if (count === at) what(running.child!)
-    return count === at
-  })
-  const child = spawn(process.execPath, [publisher, proxy.url, tenant, String(rows), String(after)], {
-    env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: compileCache },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  running.child = child
-  let said = ''
-  for (const stream of [child.stdout!, child.stderr!])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-    })
-  const ended = new Promise<{ code: number | null; signal: string | null; said: string }>((resolve) => {
-    child.once('close', (code, signal) => resolve({ code, signal, said }))
-  })
-  return { child, proxy, ended }
+): Promise<DyingProcess> {
+  return startDying(redis.url, publisher, [tenant, String(rows), String(after)], at, what)
 }
 
 /** Checks that one whole table is served, and answers its rows' score. */

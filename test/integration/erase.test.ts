@@ -145,6 +145,26 @@ for (const engine of engines) {
         expect(JSON.stringify(await tools.catalog.history(tenant, 100))).not.toContain(erased)
       })
 
+      test('that was cut off is no reason to call the same rows unchanged: the next publish is without the player', async () => {
+        await apply({ games: bySub })
+        await publish(players(100))
+        const tables = {
+          ...tools.tables,
+          removeRows: () => Promise.reject(new Error('the connection broke')),
+        }
+        await expect(eraseUnit({ ...tools, tables }, tenant, erased)).rejects.toThrow('the connection broke')
+        expect(await left()).toHaveLength(1)
+        expect(await publish(players(100))).toMatchObject({
+          outcome: 'activated',
+          generation: 2,
+          suppressedRows: 1,
+        })
+        expect(await left()).toHaveLength(1)
+        await erase()
+        expect(await left()).toEqual([])
+        expect(await expectSound(tools, tenant)).toBe(2)
+      })
+
       test('once more finds nothing, and says so', async () => {
         await apply({ games: bySub })
         await publish(players(100))

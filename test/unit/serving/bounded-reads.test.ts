@@ -11,7 +11,7 @@ const own: RecordReadResult = { from: 'own', bytes: new Uint8Array([1]) }
 const none = (cause: Cause): RecordReadResult => ({ from: 'none', cause })
 
 /** Reads once, from a reader that takes so long; says what came and what the bound was told. */
-async function readOnce(found: RecordReadResult, tookMs: number, byClient = false) {
+async function readOnce(found: RecordReadResult, tookMs: number, byClient = false, of = model) {
   let nowMs = 0
   const told: ReadPace[] = []
   const read = createBoundedRead(
@@ -24,7 +24,7 @@ async function readOnce(found: RecordReadResult, tookMs: number, byClient = fals
     { enter: () => true, leave: (pace) => void told.push(pace), inFlight: () => 0, size: () => 1 },
     () => nowMs,
   )
-  const result = await read(row, model, { at: byClient ? 5 : 100, modelAt: 100 })
+  const result = await read(row, of, { at: byClient ? 5 : 100, modelAt: 100 })
   return { result, told }
 }
 
@@ -38,6 +38,16 @@ test.each<[string, RecordReadResult, number, ReadPace]>([
   ['a version without a table', none('no-table'), 0, 'neutral'],
 ])('%s', async (_, found, tookMs, pace) => {
   expect(await readOnce(found, tookMs)).toEqual({ result: found, told: [pace] })
+})
+
+test('a model that allows little says nothing of a store that is quick for others', async () => {
+  const hasty = compiledModel('games', { deadlineMs: 5 })
+  expect((await readOnce(own, 4, false, hasty)).told).toEqual(['quick'])
+  expect((await readOnce(own, 26, false, hasty)).told).toEqual(['slow'])
+})
+
+test('a read that began when most of its time was gone is not quick because it ended soon', async () => {
+  expect((await readOnce(none('deadline'), 12)).told).toEqual(['neutral'])
 })
 
 test('a client without patience says nothing of the store', async () => {
