@@ -168,3 +168,35 @@ describe('a fresh copy', () => {
     expect(fresh(rowOf(1))).toBeNull()
   })
 })
+
+describe('a copy that turned out to be wrong', () => {
+  const ofControl: RecordReadResult = { from: 'control', cause: 'store', bytes: Buffer.from('of control') }
+
+  test('as the own row’s answers no more, and the next one stands in for it', () => {
+    const { rowOf, fresh, stale } = scene({ freshMs: 500 })
+    rowOf(1).heard(own('before'))
+    rowOf(2).heard(ofControl)
+    const row = rowOf(2, 1)
+    row.heard(own('broken'))
+    row.distrust('own')
+    expect([fresh(row), stale(row)]).toEqual([null, 'before'])
+    expect(stale(rowOf(2))).toBe('of control')
+  })
+
+  test('as control’s leaves the own one', () => {
+    const { rowOf, stale } = scene()
+    rowOf(1).heard(own('record'))
+    rowOf(2).heard(ofControl)
+    rowOf(2).distrust('control')
+    expect([stale(rowOf(1)), stale(rowOf(2))]).toEqual(['record', null])
+  })
+
+  test('since the own table lacks the row, while control could not be asked, leaves control’s', () => {
+    const { rowOf, stale } = scene()
+    rowOf(1).heard(own('of 1'))
+    rowOf(2).heard(ofControl)
+    const row = rowOf(2, 1)
+    row.heard({ from: 'none', cause: 'table-damaged', ownIsUnknown: true })
+    expect(stale(row)).toBe('of control')
+  })
+})
