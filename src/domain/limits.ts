@@ -227,6 +227,11 @@ export const limits = {
   /** How often event loop and heap are sampled, and of the heap that V8 may take, what may be used. */
   pressureSampleMs: 250,
   heapShareMax: 0.9,
+  /** How often it is judged whether what waits to be accepted is stale; the queue is closed for as long. */
+  acceptSampleMs: 100,
+  /** Abandoned connections in a sample that say something, of an event loop that was at work for more than this part of it. */
+  acceptAbandonedMin: 8,
+  acceptBusyMin: 0.5,
   /** A gateway that misses so many heartbeats counts as dead. */
   heartbeatsMissedMax: 4,
   /** Of an error that ends the process, as the log has it. */

@@ -7,6 +7,7 @@ import type { ServingMetrics } from '../../serving/ports.ts'
 import type { Answer, createRecommend } from '../../serving/recommend.ts'
 import { allowedMethods, statusOf } from '../problem.ts'
 import { preferredFormat } from './accept.ts'
+import { createAcceptQueue } from './accept-queue.ts'
 import { refuseOnSocket } from './broken-request.ts'
 import { createCors } from './cors.ts'
 import { createListener, type ListenerBounds } from './listener.ts'
@@ -23,6 +24,8 @@ export interface DataPlaneServices {
   readonly requestLog: RequestLog | null
   /** An error that no code foresaw; the client gets a bare 500. */
   readonly onUnexpected: (error: Error) => void
+  /** Connections that waited to be accepted were reset. */
+  readonly onAcceptQueueFlushed: () => void
 }
 
 export interface DataPlaneOptions {
@@ -62,6 +65,12 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       refuseNow(request, reply, 'request-malformed', 'the URL can not be decoded'),
   })
   gate.watch(app)
+  const acceptQueue = createAcceptQueue(app.server, {
+    waitMsMax: options.bounds.turnWaitMsMax,
+    onFlush: services.onAcceptQueueFlushed,
+  })
+  // A server that doesn't listen can't be closed; Fastify would say so.
+  app.addHook('preClose', () => acceptQueue.release())
   // No body is ever read: what is sent with one gets the answer that it would get without.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
@@ -104,6 +113,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   function handleRecommendation(request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack()
     const receivedAt = performance.now()
+    acceptQueue.arrived(receivedAt)
     if (!gate.enter()) {
       answer(request, reply, tooMuch, receivedAt)
       return
