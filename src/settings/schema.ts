@@ -27,8 +27,8 @@ const dataListener = z
     inFlightMax: z.int().min(1).max(1_000_000).default(8_192),
     /** At 80,000 requests a second as many as a deadline of 50 ms can leave waiting. */
     readsInFlightMax: z.int().min(1).max(limits.readsInFlightMax).default(4_096),
-    /** Ten times what a process at its peak needs for all of its clients; clients give up after seconds. */
-    turnWaitMsMax: z.int().min(1).max(600_000).default(150),
+    /** Clients give up after a second or so; a container that is held to part of a core stands still for 0.1 s at a time. */
+    turnWaitMsMax: z.int().min(1).max(600_000).default(250),
     /** Whoever waits for so long has given up. */
     eventLoopDelayMsMax: z.int().min(1).max(600_000).default(1_000),
     /** A gateway at its peak is at work all the time: only where something else needs the core this should be less than 1. */
