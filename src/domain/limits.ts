@@ -245,8 +245,8 @@ export const limits = {
   headerBytesMax: 16_384,
   /** A body means nothing to the data plane: a smaller one is dropped, a larger one ends the connection. */
   bodyBytesDroppedMax: 16_384,
-  /** How often connections are asked whether their request is late. */
-  lateRequestCheckMs: 500,
+  /** How often connections are asked whether their request is late: those that are found together hold up everybody. */
+  lateRequestCheckMs: 100,
   /** What a refused connection may still send, so that its client reads the answer before it is reset. */
   lingerMsMax: 1_000,
   /** How long a client may leave its answers unread; longer than any deadline, so that waiting for one is not meant. */
