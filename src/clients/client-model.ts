@@ -3,7 +3,9 @@
  * they stand for, what stands in for a field that a record is too old for, and what a request must carry. Generators
  * write it down in their language and decide nothing about bits themselves.
  */
-import { widthOf } from '../domain/codec/bits.ts'
+import { BitReader, BitWriter, widthOf } from '../domain/codec/bits.ts'
+import { compileRecordSchema } from '../domain/codec/codec.ts'
+import { compileField } from '../domain/codec/compile-field.ts'
 import { fixedGrid, wholeMilliseconds } from '../domain/codec/fixed-grid.ts'
 import { parseInstant } from '../domain/codec/instant.ts'
 import type { RecordField } from '../domain/codec/record-field.ts'
@@ -117,7 +119,7 @@ export function describeClientModel(model: DescribedModel): ClientModel {
     modelId: model.modelId,
     revision: recordSchemaRevision(model.record),
     members: Object.entries(model.record).map(([name, field]) => memberOf(name, field)),
-    defaultRecord: model.defaultRecord,
+    defaultRecord: settledDefault(model),
     parameters: model.key.flatMap((part) => parameterOf(part)),
     deadlineMs: model.deadlineMs,
   }
@@ -131,11 +133,27 @@ function parameterOf(part: KeyPartDocument): ClientParameter[] {
 }
 
 function memberOf(name: string, field: RecordField): ClientMember {
-  return { name, since: field.since ?? 1, value: valueOf(field) }
+  return { name, since: field.since ?? 1, value: clientValue(field) }
 }
 
-function valueOf(field: RecordField): ClientValue {
-  return { type: typeOf(field), optional: field.optional === true, standIn: field.default }
+function clientValue(field: RecordField): ClientValue {
+  return { type: typeOf(field), optional: field.optional === true, standIn: standInOf(field) }
+}
+
+/** As it comes back from its bits: rounded to its grid, with the stand-ins of its own fields. */
+function standInOf(field: RecordField): unknown {
+  if (field.default === undefined) return undefined
+  const codec = compileField(field)
+  const writer = new BitWriter(0)
+  codec.write(writer, undefined)
+  return codec.read(new BitReader(writer.finish()))
+}
+
+/** The same of the record that stands in for all. */
+function settledDefault({ record, defaultRecord }: DescribedModel): ClientModel['defaultRecord'] {
+  if (defaultRecord === null) return null
+  const codec = compileRecordSchema(record)
+  return codec.decode(codec.encode(defaultRecord))
 }
 
 function typeOf(field: RecordField): ClientType {
@@ -176,7 +194,7 @@ function typeOf(field: RecordField): ClientType {
         kind: 'list',
         countBits: widthOf(field.maxItems + 1),
         maxItems: field.maxItems,
-        item: valueOf(field.items),
+        item: clientValue(field.items),
       }
     case 'struct':
       return {
