@@ -12,7 +12,7 @@ import { bodyQuestion, type ClientProgram, type ClientRunner, defaultQuestion } 
 const buildMsMax = 540_000
 const answerMsMax = 120_000
 
-function goldenModel(entry: GoldenEntry): ClientModel {
+export function goldenModel(entry: GoldenEntry): ClientModel {
   return describeClientModel({
     tenantId: entry.tenant,
     modelId: entry.model,
