@@ -367,6 +367,13 @@ describe('when the gateway is gone', () => {
       source: 'built-in',
       error: { code: 'token-callback', detail: 'signed out' },
     })
+    for (const none of ['', 'two words', 'a\r\nX-Other: 1', 'ü']) {
+      const wrong = createFetcher(games, { baseUrl: gateway.data, token: () => none, fetch, ...patient })
+      expect(await wrong.recommend()).toMatchObject({
+        source: 'built-in',
+        error: { code: 'token-callback', detail: 'the callback gave no token' },
+      })
+    }
     expect(sent).toStrictEqual([])
   })
 })
@@ -405,6 +412,12 @@ describe('what no gateway of today says', () => {
     ['JSON', [200, { 'Content-Type': 'application/json' }, '{}'], 'answer-unexpected'],
     ['nothing', [204, {}], 'answer-unexpected'],
     ['bytes that end too early', [200, packedType, record.subarray(0, 3)], 'packed-truncated'],
+    ['more than any gateway sends', [200, packedType, new Uint8Array(65_537)], 'answer-unexpected'],
+    [
+      'more, without saying how much',
+      [200, { ...packedType, 'Transfer-Encoding': 'chunked' }, new Uint8Array(65_537)],
+      'answer-unexpected',
+    ],
     ['no bytes', [200, packedType], 'packed-empty'],
     ['a bad gateway', [502, { 'Content-Type': 'text/html' }, '<html>'], 'answer-unexpected'],
     ['a code to come', [410, problemType, '{"code":"model-retired","detail":"gone"}'], 'model-retired'],

@@ -71,6 +71,8 @@ const packedType = 'application/vnd.recgate.packed'
 /** Sets of parameters whose last records are kept. */
 const keptMax = 32
 const deadlineMsDefault = 5_000
+/** Far more than any record or problem has: what is longer comes from somebody else. */
+const bodyBytesMax = 65_536
 /** Later timers fire at once. */
 const timerMsMax = 2_147_483_647
 
@@ -229,8 +231,8 @@ async function answerTo(
     deadline.status = status
     if (status === 304) return { response, body: null }
     const type = response.headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase()
-    if (status === 200 && type === packedType) return { response, body: await bodyOf(response, deadline) }
-    const refusal = await refusalOf(response, type, deadline)
+    if (status === 200 && type === packedType) return { response, body: await bodyOf(response) }
+    const refusal = await refusalOf(response, type)
     if (status === 401 && refusal.code === 'token-expired' && !refreshed) {
       refreshed = true
       token = await tokenOf(options, true, deadline)
@@ -245,11 +247,16 @@ async function answerTo(
 }
 
 async function tokenOf({ token }: FetcherOptions, refresh: boolean, deadline: Deadline): Promise<string> {
+  const { status } = deadline
+  let given: string
   try {
-    return await token(refresh)
+    given = await token(refresh)
   } catch (error) {
-    throw failureOf(error, 'token-callback', deadline.status)
+    throw failureOf(error, 'token-callback', status)
   }
+  // Anything else can't stand in a header, and would look like a failure of the network.
+  if (typeof given === 'string' && /^[!-~]+$/.test(given)) return given
+  throw new Failure('token-callback', 'the callback gave no token', status)
 }
 
 function headersOf(
@@ -280,30 +287,40 @@ async function send(
   }
 }
 
-async function bodyOf(response: Response, { status }: Deadline): Promise<Uint8Array> {
+async function bodyOf(response: Response): Promise<Uint8Array> {
+  const { status } = response
+  const tooLong = new Failure('answer-unexpected', `${status} with more than ${bodyBytesMax} bytes`, status)
+  if (Number(response.headers.get('Content-Length')) > bodyBytesMax) throw tooLong
+  let body: ArrayBuffer
   try {
-    return new Uint8Array(await response.arrayBuffer())
+    body = await response.arrayBuffer()
   } catch (error) {
     throw failureOf(error, 'network', status)
   }
+  if (body.byteLength > bodyBytesMax) throw tooLong
+  return new Uint8Array(body)
 }
 
 /** By its problem details (RFC 9457), where it has them: proxies answer with pages of their own. */
-async function refusalOf(response: Response, type: string | undefined, deadline: Deadline): Promise<Failure> {
+async function refusalOf(response: Response, type: string | undefined): Promise<Failure> {
   const { status } = response
-  const body = await bodyOf(response, deadline)
   if (type === 'application/problem+json') {
+    const body = await bodyOf(response)
     try {
       const problem = JSON.parse(new TextDecoder().decode(body)) as {
         code?: unknown
         detail?: unknown
       } | null
-      const { code, detail } = problem ?? {}
+      const code = problem?.code
+      const detail = problem?.detail
       if (typeof code === 'string')
         return new Failure(code, typeof detail === 'string' ? detail : code, status)
     } catch {
       // Not JSON: an answer like any other that nobody expected.
     }
+  } else {
+    // Nobody reads the rest; not every platform can say so.
+    response.body?.cancel().catch(() => undefined)
   }
   return new Failure('answer-unexpected', `${status} with ${type ?? 'no type'}, not a packed record`, status)
 }
