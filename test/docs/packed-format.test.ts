@@ -8,15 +8,13 @@ import { type RecordSchema, recordSchemaDocument } from '../../src/domain/codec/
 import { limits } from '../../src/domain/limits.ts'
 import { goldenEntries } from '../support/golden-clients/clients.ts'
 import { readAs } from '../support/golden-clients/entry.ts'
-import { blocksOf, blockWith } from '../support/pages.ts'
+import { blocksOf, blockWith, pageText } from '../support/pages.ts'
 
 /** docs/packed-format.md: every number on it is what the codec makes of the sample studio. */
 
-const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
-const page = file('docs/packed-format.md')
-const sample: RecordSchema = recordSchemaDocument.parse(
-  parse(file('config/demo/tenant.yaml')).models.games.record,
-)
+const page = pageText('packed-format.md')
+const studio = readFileSync(new URL('../../config/demo/tenant.yaml', import.meta.url), 'utf8')
+const sample: RecordSchema = recordSchemaDocument.parse(parse(studio).models.games.record)
 const codec = compileRecordSchema(sample)
 const body = Buffer.from(blockWith('packed-format.md', 'text', '01 20').replaceAll(/\s/g, ''), 'hex')
 
