@@ -35,5 +35,16 @@ export function objectLiteral(members: Members, value: Readonly<Record<string, u
   const fields = members.flatMap(({ name, value: { type } }) =>
     Object.hasOwn(value, name) ? [`${name}: ${literal(type, value[name])}`] : [],
   )
-  return `{ ${fields.join(', ')} }`
+  const object = `{ ${fields.join(', ')} }`
+  const absent = members.filter(({ name }) => !Object.hasOwn(value, name))
+  return absent.some(({ name }) => isInherited(name)) ? withoutPrototype(object) : object
+}
+
+/** Every object has a `toString`: where a field of that name is absent, a record must have none. */
+export function isInherited(name: string): boolean {
+  return name in Object.prototype
+}
+
+export function withoutPrototype(object: string): string {
+  return `Object.assign(Object.create(null), ${object})`
 }

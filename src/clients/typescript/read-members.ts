@@ -3,7 +3,7 @@
  * Locals are called `$` and the field's name, which no field's name begins with, nor a word of the language.
  */
 import type { ClientMember, ClientType, ClientValue } from '../client-model.ts'
-import { literal, quoted } from './literals.ts'
+import { isInherited, literal, quoted, withoutPrototype } from './literals.ts'
 import { type TypeNames, typeText, valuesName } from './type-names.ts'
 
 export interface ReadMembers {
@@ -31,11 +31,12 @@ export function readMembers(
   const object = there.length === 0 ? '{}' : `{ ${there.join(', ')} }`
   const optional = members.filter(({ value }) => value.optional)
   if (optional.length === 0) return { lines, returns: [`return ${object}`] }
+  const all = optional.some(({ name }) => isInherited(name)) ? withoutPrototype(object) : object
   const mutable = `{ -readonly [Name in keyof ${typeName}]: ${typeName}[Name] }`
   return {
     lines,
     returns: [
-      `const all: ${mutable} = ${object}`,
+      `const all: ${mutable} = ${all}`,
       ...optional.map(({ name }) => `if ($${name} !== undefined) all.${name} = $${name}`),
       'return all',
     ],

@@ -236,3 +236,25 @@ test('records share nothing, neither with one another nor with the bytes that th
   expect(builtIn()).toStrictEqual({ ...expected, raw: Uint8Array.of(1, 2, 3) })
   for (const name of ['raw', 'at', 'list']) expect(builtIn()![name]).not.toBe(builtIn()![name])
 })
+
+test('what is absent is not there, whatever it is called', async () => {
+  const bool = { type: 'bool', optional: true }
+  const { decode, builtIn } = await modelOf(
+    generated(
+      {
+        toString: bool,
+        inner: { type: 'struct', fields: { valueOf: bool }, default: {}, since: 2 },
+        hasOwnProperty: { ...bool, since: 2 },
+      },
+      { defaultRecord: {} },
+    ),
+  )
+  const absent = decode(Uint8Array.of(1, 0)) as Record<string, Record<string, unknown>>
+  for (const record of [absent, builtIn() as typeof absent])
+    expect([record['toString'], record['inner']!['valueOf'], record['hasOwnProperty']]).toStrictEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+  expect(decode(Uint8Array.of(2, 0b1111_1000))).toMatchObject({ toString: true, inner: { valueOf: true } })
+})
