@@ -17,6 +17,7 @@ import { createRequestGate } from './http/data/request-gate.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { createListeners, type Listeners } from './http/listeners.ts'
+import { defaultServer, describeDataPlane } from './http/openapi/describe-data-plane.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
 import { describeKeyEvent } from './jwt/describe-key-event.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
@@ -33,6 +34,7 @@ import { registerOverloadMetrics } from './metrics/overload-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { registerStoreMetrics } from './metrics/store-metrics.ts'
 import { createUncaughtCounter } from './metrics/uncaught-errors.ts'
+import { packageVersion } from './package-version.ts'
 import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
 import { createCatalogStore } from './redis/catalog-store.ts'
 import {
@@ -177,7 +179,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
       return app
     },
     admin: () =>
-      buildAdminPlane({ ...createTenantViews(store), token: settings.adminToken ?? null, onUnexpected }),
+      buildAdminPlane({
+        ...createTenantViews(store),
+        token: settings.adminToken ?? null,
+        openApi: describeDataPlane({ version: packageVersion(), server: defaultServer }),
+        onUnexpected,
+      }),
     ops: () =>
       buildOpsPlane({
         readiness: () => ({

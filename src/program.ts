@@ -1,8 +1,9 @@
-import { createRequire, enableCompileCache } from 'node:module'
+import { enableCompileCache } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { failureLines } from './commands/failure.ts'
 import { UsageError } from './commands/usage-error.ts'
 import { FaultsError, OperationError } from './domain/errors.ts'
+import { packageVersion } from './package-version.ts'
 import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 
@@ -359,6 +360,13 @@ program
     })
   })
 
+program
+  .command('openapi')
+  .description('the data plane as an OpenAPI 3.1 document')
+  .option('--server <url>', 'where clients reach the data plane (default: as the demo has it)')
+  .addHelpText('after', example('recgate openapi --server https://recommend.studio.example > openapi.json'))
+  .action(async ({ server }) => (await import('./commands/openapi.ts')).printOpenApi(server))
+
 /** Of the command that runs, for the message that it may end in. */
 let settings: Settings | null = null
 let isJson = false
@@ -390,10 +398,6 @@ function portOption(flags: string, port: number): Option {
 
 function example(line: string): string {
   return `\nExample:\n  ${line}\n`
-}
-
-function packageVersion(): string {
-  return (createRequire(import.meta.url)('../package.json') as { version: string }).version
 }
 
 // `recgate … | head` reads no further: the command still does what it does, and nobody is there to be told.

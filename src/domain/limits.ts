@@ -185,6 +185,8 @@ export const limits = {
   deadlineMsMin: 5,
   deadlineMsDefault: 50,
   deadlineMsMax: 10_000,
+  /** What a request may ask for; the model's own is the earlier one then. */
+  deadlineMsAskedMax: 999_999_999,
   nearCacheSecondsMax: 300,
   /** Public data is the same for everybody: a row that many ask for is read once in this time. */
   nearCacheSecondsPublic: 5,

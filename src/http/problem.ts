@@ -46,7 +46,7 @@ export function retryAfterSeconds(): number {
   return 1 + Math.floor(Math.random() * retrySecondsMax)
 }
 
-const retrySecondsMax = 3
+export const retrySecondsMax = 3
 
 /** Of every path of the data plane. */
 export const allowedMethods = 'GET, HEAD, OPTIONS'

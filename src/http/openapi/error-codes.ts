@@ -1,0 +1,151 @@
+import type { ErrorCode } from '../../domain/errors.ts'
+import { limits } from '../../domain/limits.ts'
+import { statusOf } from '../problem.ts'
+
+/**
+ * What of a request a code is about. Operations name the steps that they have, so that a code which is new stands with
+ * all of them once it has its step.
+ */
+export type Step =
+  /** What comes before, beside or instead of an operation: any request can meet it. */
+  'connection' | 'admission' | 'token' | 'query' | 'record'
+
+interface ErrorDescription {
+  readonly step: Step
+  /** As docs/http.md says it. */
+  readonly when: string
+  /** What an answer may say to people. */
+  readonly detail: string
+}
+
+/** Complete: a code without its line doesn't compile. */
+export const describedCodes = {
+  'parameter-invalid': {
+    step: 'query',
+    when: 'a query parameter’s value does not fit',
+    detail: 'the parameter "country" must be one of DE, FR, JP, US',
+  },
+  'parameter-missing': {
+    step: 'query',
+    when: 'a query parameter of the row key is missing',
+    detail: 'the parameter "country" is missing; it must be one of DE, FR, JP, US',
+  },
+  'parameter-repeated': {
+    step: 'query',
+    when: 'a query parameter stands more than once',
+    detail: 'the parameter "model" stands more than once',
+  },
+  'parameter-unknown': {
+    step: 'query',
+    when: 'a query parameter is not declared',
+    detail: 'the parameter "cuontry" is not known here',
+  },
+  'model-ambiguous': {
+    step: 'query',
+    when: 'the token allows several models and `?model=` chooses none',
+    detail: 'the token allows several models; choose one with the parameter "model"',
+  },
+  'header-invalid': {
+    step: 'query',
+    when: '`Recgate-Deadline-Ms` is not a whole number from 5 to 999,999,999',
+    detail: `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin} to ${limits.deadlineMsAskedMax}`,
+  },
+  'request-malformed': {
+    step: 'connection',
+    when: 'the request is not HTTP/1.1, or its path can’t be decoded (a query is judged parameter by parameter)',
+    detail: 'the request can not be parsed as HTTP/1.1',
+  },
+  'token-invalid': {
+    step: 'token',
+    when: 'no token, or one that can’t be verified',
+    detail: 'a valid bearer token is needed',
+  },
+  'token-expired': {
+    step: 'token',
+    when: 'the token was valid and has expired',
+    detail: 'the token has expired; get a new one',
+  },
+  'audience-mismatch': {
+    step: 'token',
+    when: 'the token is for somebody else',
+    detail: 'the claim "aud" must name the audience that is expected here',
+  },
+  'claim-invalid': {
+    step: 'token',
+    when: 'a claim that is needed is missing or does not fit',
+    detail: 'the claim "model" is missing; it names the model',
+  },
+  'model-not-allowed': {
+    step: 'token',
+    when: 'the token does not allow this model',
+    detail: 'the token does not allow this model',
+  },
+  'record-not-found': {
+    step: 'record',
+    when: 'no row, and the model has no default record',
+    detail: 'there is no recommendation for this request',
+  },
+  'path-not-found': {
+    step: 'connection',
+    when: 'nothing at this path',
+    detail: 'there is nothing at this path',
+  },
+  'method-not-allowed': {
+    step: 'connection',
+    when: 'the path takes other methods; see `Allow`',
+    detail: 'this path takes GET, HEAD, OPTIONS',
+  },
+  'not-acceptable': {
+    step: 'query',
+    when: '`Accept` admits neither JSON nor packed, or is longer than 512 characters',
+    detail: 'answers come as application/json or as application/vnd.recgate.packed',
+  },
+  'request-timeout': {
+    step: 'connection',
+    when: 'the request did not arrive in time',
+    detail: 'the request did not arrive in time',
+  },
+  'url-too-long': {
+    step: 'connection',
+    when: 'the URL is longer than 4,096 bytes',
+    detail: `the URL must be at most ${limits.urlBytesMax} bytes`,
+  },
+  'headers-too-large': {
+    step: 'connection',
+    when: 'request line and headers are larger than 16 KiB',
+    detail: `the request line and headers must be at most ${limits.headerBytesMax} bytes`,
+  },
+  'quota-exceeded': {
+    step: 'token',
+    when: 'the token’s studio asks for more than its quota; the next seconds may have room',
+    detail: 'there are more requests than have been agreed upon',
+  },
+  busy: {
+    step: 'admission',
+    when: 'the gateway has too much to do (docs/operating.md), has no catalog yet, doesn’t know the token’s issuer while a tenant can’t be loaded, has no keys yet for the token’s issuer, or has too many new tokens to verify',
+    detail: 'there is too much to do at the moment; come back in a moment',
+  },
+  'store-unavailable': {
+    step: 'record',
+    when: 'no record can be read, and the model has no default record',
+    detail: 'there is no recommendation at the moment',
+  },
+  internal: {
+    step: 'connection',
+    when: 'a fault of the gateway; it has logged it',
+    detail: 'the gateway failed; it has been noted',
+  },
+} as const satisfies Record<ErrorCode, ErrorDescription>
+
+export const errorCodes = Object.keys(statusOf) as ErrorCode[]
+
+/** The codes that requests with these steps can meet, under their statuses, ascending. */
+export function codesByStatus(steps: readonly Step[]): ReadonlyMap<number, readonly ErrorCode[]> {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of errorCodes.toSorted((a, b) => statusOf[a] - statusOf[b])) {
+    if (!steps.includes(describedCodes[code].step)) continue
+    const status = statusOf[code]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return byStatus
+}
