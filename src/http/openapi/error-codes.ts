@@ -4,11 +4,10 @@ import { statusOf } from '../problem.ts'
 
 /**
  * What of a request a code is about. Operations name the steps that they have, so that a code which is new stands with
- * all of them once it has its step.
+ * all of them once it has its step. `connection` is what comes before, beside or instead of an operation, and any
+ * request can meet; `admission` is what doing anything at all adds.
  */
-export type Step =
-  /** What comes before, beside or instead of an operation: any request can meet it. */
-  'connection' | 'admission' | 'token' | 'query' | 'record'
+export type Step = 'connection' | 'admission' | 'token' | 'query' | 'record'
 
 interface ErrorDescription {
   readonly step: Step
@@ -131,7 +130,7 @@ export const describedCodes = {
     detail: 'there is no recommendation at the moment',
   },
   internal: {
-    step: 'connection',
+    step: 'admission',
     when: 'a fault of the gateway; it has logged it',
     detail: 'the gateway failed; it has been noted',
   },
