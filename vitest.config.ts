@@ -16,6 +16,7 @@ export default defineConfig({
             'test/browser/**',
             'test/faults/**',
             'test/airflow/**',
+            'test/openapi/**',
           ],
           globalSetup: ['test/support/global-redis.ts'],
           // Many tests wait for servers more than they compute.
@@ -47,6 +48,16 @@ export default defineConfig({
           // Airflow's first import compiles itself: 40 s on two busy cores, and 10 s later on.
           testTimeout: 60_000,
           hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: 'openapi',
+          include: ['test/openapi/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
+          // Each test starts Python once or twice, and asks hundreds of requests.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

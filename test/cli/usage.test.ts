@@ -38,6 +38,7 @@ describe('help', () => {
       'token',
       'assign',
       'decode',
+      'openapi',
     ])
     const below = await Promise.all(
       top.map(async (name) => (await commandsOf([name])).map((inner) => [name, inner])),

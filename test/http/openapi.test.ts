@@ -266,7 +266,7 @@ function kindOf({ headers, body }: Reply): string {
 }
 
 describe('real answers', () => {
-  test.each(kinds)('$name: $status $expected', async ({ name, status, expected, ask }) => {
+  test.concurrent.each(kinds)('$name: $status $expected', async ({ name, status, expected, ask }) => {
     const isHead = name.startsWith('head ')
     await Promise.all(
       gateways.map(async ({ data }) => {
