@@ -35,10 +35,11 @@ export function problemBody(code: ErrorCode, detail: string): string {
 }
 
 /** Names and values in turn. Made beforehand: refusing must cost less than answering. */
-export function problemHeaders(code: ErrorCode): readonly string[] {
+export function problemHeaders(code: ErrorCode, allowed = allowedMethods): readonly string[] {
   const status = statusOf[code]
+  if (status === 405) return [...plain, 'Allow', allowed]
   if (status === 429 || status === 503) return comeBack[retryAfterSeconds() - 1] ?? plain
-  return headersOf[status] ?? plain
+  return status === 401 ? unauthenticated : plain
 }
 
 /** After so long a client that was refused with 429 or 503 may come again, once; not all of them in the same second. */
@@ -48,15 +49,12 @@ export function retryAfterSeconds(): number {
 
 const retrySecondsMax = 3
 
-/** Of every path of the data plane. */
+/** Of every path of the data plane that says nothing else. */
 export const allowedMethods = 'GET, HEAD, OPTIONS'
 
 const plain = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store']
 
-const headersOf: Partial<Record<number, readonly string[]>> = {
-  401: [...plain, 'WWW-Authenticate', 'Bearer'],
-  405: [...plain, 'Allow', allowedMethods],
-}
+const unauthenticated = [...plain, 'WWW-Authenticate', 'Bearer']
 
 /** By the seconds, from 1 on. */
 const comeBack = Array.from({ length: retrySecondsMax }, (_, index) => [

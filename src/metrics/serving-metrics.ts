@@ -1,36 +1,19 @@
-import { Counter, Histogram, type HistogramConfiguration, type Registry } from 'prom-client'
-import { type Cause, causes, type Format, formats, type Reason, reasons } from '../domain/reasons.ts'
+import { Counter, type Registry } from 'prom-client'
 import type { CompiledVersion } from '../domain/snapshot.ts'
-import type { CountedAnswer, ServingMetrics } from '../serving/ports.ts'
-import { durationBuckets, metricNames } from './names.ts'
+import type { ServingMetrics } from '../serving/ports.ts'
+import { answerCells, cellOf, labelsOfCell } from './answer-cells.ts'
+import { createDurationCounts, type DurationCounts, observe, registerDurations } from './durations.ts'
+import { metricNames } from './names.ts'
 
 /**
  * Requests are counted in plain integers, since prom-client hashes its labels at every count; what they add up to is
  * handed over when somebody scrapes. Labels come from the catalog only, so their number is bounded by it.
  */
 
-/** One cell for every reason × cause (or none) × format × status class 2xx or 3xx. */
-const answerCells = reasons.length * (causes.length + 1) * formats.length * 2
-
-const reasonIndex = indexOf(reasons)
-const causeIndex = indexOf(causes)
-const formatIndex = indexOf(formats)
-
-function indexOf<T extends string>(values: readonly T[]): Readonly<Record<T, number>> {
-  return Object.fromEntries(values.map((value, index) => [value, index])) as Record<T, number>
-}
-
 interface VersionCounts {
   readonly labels: { readonly tenant: string; readonly model: string; readonly version: string }
   readonly answers: Float64Array
   readonly durations: DurationCounts
-}
-
-interface DurationCounts {
-  readonly labels: { readonly tenant: string; readonly model: string }
-  /** One a bucket, not cumulative, and one for what is slower than all. */
-  readonly buckets: Float64Array
-  sumMs: number
 }
 
 export function createServingMetrics(registry: Registry): ServingMetrics {
@@ -41,11 +24,7 @@ export function createServingMetrics(registry: Registry): ServingMetrics {
   const byVersion = new WeakMap<CompiledVersion, VersionCounts>()
 
   function durationsOf(tenant: string, model: string): DurationCounts {
-    return getOrCreate(durations, `${tenant}/${model}`, () => ({
-      labels: { tenant, model },
-      buckets: new Float64Array(durationBuckets.length + 1),
-      sumMs: 0,
-    }))
+    return getOrCreate(durations, `${tenant}/${model}`, () => createDurationCounts(tenant, model))
   }
 
   function countsOf(version: CompiledVersion): VersionCounts {
@@ -63,7 +42,7 @@ export function createServingMetrics(registry: Registry): ServingMetrics {
   }
 
   registerRequests(registry, versions, refusals)
-  registerDurations(registry, durations)
+  registerDurations(registry, metricNames.duration, durations)
 
   return {
     answered(answer) {
@@ -78,29 +57,6 @@ export function createServingMetrics(registry: Registry): ServingMetrics {
       observe(durationsOf(tenant, ''), durationMs)
     },
   }
-}
-
-function cellOf({ reason, cause, format, status }: CountedAnswer): number {
-  const causeCell = cause === null ? 0 : causeIndex[cause] + 1
-  const cell = (reasonIndex[reason] * (causes.length + 1) + causeCell) * formats.length + formatIndex[format]
-  return cell * 2 + (status < 300 ? 0 : 1)
-}
-
-function labelsOfCell(cell: number): { reason: Reason; cause: Cause | ''; format: Format; status: string } {
-  const status = cell % 2 === 0 ? '2xx' : '3xx'
-  const rest = Math.floor(cell / 2)
-  const format = formats[rest % formats.length]!
-  const ladder = Math.floor(rest / formats.length)
-  const cause = causes[(ladder % (causes.length + 1)) - 1] ?? ''
-  return { reason: reasons[Math.floor(ladder / (causes.length + 1))]!, cause, format, status }
-}
-
-function observe(counts: DurationCounts, durationMs: number): void {
-  const seconds = durationMs / 1000
-  let bucket = 0
-  while (bucket < durationBuckets.length && seconds > durationBuckets[bucket]!) bucket++
-  counts.buckets[bucket]!++
-  counts.sumMs += durationMs
 }
 
 function getOrCreate<T>(map: Map<string, T>, key: string, create: () => T): T {
@@ -142,49 +98,4 @@ function registerRequests(
       for (const { tenant, code, count } of refusals.values()) this.inc({ tenant, code }, count)
     },
   })
-}
-
-function registerDurations(registry: Registry, durations: ReadonlyMap<string, DurationCounts>): void {
-  const { name, help, labels } = metricNames.duration
-  new CollectedHistogram(
-    { name, help, labelNames: labels, buckets: [...durationBuckets], registers: [registry] },
-    () => [...durations.values()].flatMap((counts) => durationValues(name, counts)),
-  )
-}
-
-type HistogramValues = Awaited<ReturnType<Histogram['get']>>
-
-/** prom-client observes one value at a time; this one hands over what was counted elsewhere. */
-class CollectedHistogram extends Histogram {
-  private readonly values: () => HistogramValues['values']
-
-  constructor(configuration: HistogramConfiguration<string>, values: () => HistogramValues['values']) {
-    super(configuration)
-    this.values = values
-  }
-
-  override async get(): Promise<HistogramValues> {
-    const { name, help } = metricNames.duration
-    // The types declare an enum that the package doesn't have; its code uses this text.
-    const values = this.values()
-    return { name, help, type: 'histogram', aggregator: 'sum', values } as unknown as HistogramValues
-  }
-
-  /** What the registry asks for when it writes text. */
-  getForPromString(): Promise<HistogramValues> {
-    return this.get()
-  }
-}
-
-function durationValues(name: string, { labels, buckets, sumMs }: DurationCounts): HistogramValues['values'] {
-  let cumulated = 0
-  const cumulative = [...durationBuckets, '+Inf'].map((le, index) => {
-    cumulated += buckets[index] ?? 0
-    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: cumulated }
-  })
-  return [
-    ...cumulative,
-    { metricName: `${name}_sum`, labels, value: sumMs / 1000 },
-    { metricName: `${name}_count`, labels, value: cumulated },
-  ]
 }

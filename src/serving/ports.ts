@@ -59,7 +59,7 @@ export interface ServingMetrics {
   refused(refusal: CountedRefusal): void
 }
 
-export interface CountedAnswer {
+interface CountedAnswer {
   readonly version: CompiledVersion
   readonly reason: Reason
   readonly cause: Cause | null

@@ -4,7 +4,9 @@ import { type ErrorCode, isRefusal, type Refusal, refuse } from '../../domain/er
 import { limits } from '../../domain/limits.ts'
 import type { Query } from '../../serving/find-model.ts'
 import type { ServingMetrics } from '../../serving/ports.ts'
-import type { Answer, createRecommend } from '../../serving/recommend.ts'
+import type { createRecommend } from '../../serving/recommend.ts'
+import type { Representation } from '../../serving/represent.ts'
+import type { Answer } from '../../serving/represent-or-fall.ts'
 import { allowedMethods, statusOf } from '../problem.ts'
 import { preferredFormat } from './accept.ts'
 import { refuseOnSocket } from './broken-request.ts'
@@ -72,10 +74,10 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     exposeHeadRoute: false,
     handler: handleRecommendation,
   })
-  for (const path of knownPaths)
+  for (const [path, methods] of knownPaths)
     app.options(path, (request, reply) => {
       reply.hijack()
-      responder.sendOptions(reply.raw)
+      responder.sendOptions(reply.raw, methods)
       logServed(request, 204, null, 0)
     })
   app.get('/healthz', (request, reply) => {
@@ -108,7 +110,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       answer(request, reply, tooMuch, receivedAt)
       return
     }
-    const leave = (outcome: Answer | Refusal) => {
+    const leave = (outcome: Answer<Representation> | Refusal) => {
       gate.leave()
       try {
         answer(request, reply, outcome, receivedAt)
@@ -139,7 +141,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   function answer(
     request: FastifyRequest,
     reply: FastifyReply,
-    outcome: Answer | Refusal,
+    outcome: Answer<Representation> | Refusal,
     receivedAt: number,
   ): void {
     if (isRefusal(outcome)) {
@@ -161,9 +163,10 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
 
   function refuseUnrouted(request: FastifyRequest, reply: FastifyReply): void {
     const url = request.raw.url ?? ''
-    const isKnown = knownPaths.has(url.split('?', 1)[0] ?? '')
+    const methods = knownPaths.get(url.split('?', 1)[0] ?? '')
     if (url.length > limits.urlBytesMax) refuseNow(request, reply, urlTooLong.refused, urlTooLong.detail)
-    else if (isKnown) refuseNow(request, reply, 'method-not-allowed', `this path takes ${allowedMethods}`)
+    else if (methods !== undefined)
+      refuseNow(request, reply, 'method-not-allowed', `this path takes ${methods}`)
     else refuseNow(request, reply, 'path-not-found', 'there is nothing at this path')
   }
 
@@ -192,7 +195,11 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   return app
 }
 
-const knownPaths: ReadonlySet<string> = new Set(['/recommendations', '/healthz'])
+/** With the methods that each takes. */
+const knownPaths: ReadonlyMap<string, string> = new Map([
+  ['/recommendations', allowedMethods],
+  ['/healthz', allowedMethods],
+])
 
 function servedRequest(
   request: IncomingMessage | null,
