@@ -6,6 +6,7 @@ import type { NearCache } from './near-cache.ts'
 import { NearRow } from './near-row.ts'
 import type { VerifiedToken } from './ports.ts'
 import { claimValue, rowKeyOf } from './request-row.ts'
+import { mayAskForBatches, onlyBatchesAllowed } from './scope.ts'
 
 /** What a request asks for, and who of the versions answers it. */
 export interface Target {
@@ -27,6 +28,7 @@ export function createFindTarget(services: TargetServices): FindTarget {
   const keptByTenant = new WeakMap<CompiledTenant, WeakMap<VerifiedToken, Target>>()
 
   function find(token: VerifiedToken, tenant: CompiledTenant, query: Query): Target | Refusal {
+    if (mayAskForBatches(token)) return onlyBatchesAllowed
     const model = findModel(token, tenant, query)
     return isRefusal(model) ? model : targetOf(services, tenant, model, token.claims, query)
   }

@@ -34,7 +34,7 @@ export interface RecommendServices {
   readonly quotas: TenantQuotas
 }
 
-const noSnapshot = refuse('busy', 'the gateway is starting')
+export const noSnapshot = refuse('busy', 'the gateway is starting')
 const unacceptable = refuse(
   'not-acceptable',
   'answers come as application/json or as application/vnd.recgate.packed',

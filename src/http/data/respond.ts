@@ -10,7 +10,8 @@ export interface Responder {
   sendRepresentation(response: ServerResponse, status: 200 | 304, representation: Representation): void
   /** `allowed` are the path's methods, which a refused one is told. */
   sendProblem(response: ServerResponse, code: ErrorCode, detail: string, allowed?: string): void
-  sendText(response: ServerResponse, status: number, text: string): void
+  /** What no cache may keep. */
+  sendUncached(response: ServerResponse, status: number, mediaType: string, body: string | Uint8Array): void
   /** Answers OPTIONS, a preflight among them. */
   sendOptions(response: ServerResponse, allowed: string): void
 }
@@ -58,8 +59,8 @@ export function createResponder(isDraining: () => boolean, cors: Cors | null): R
     sendProblem(response, code, detail, allowed) {
       sendBody(response, statusOf[code], [...problemHeaders(code, allowed)], bodyOfProblem(code, detail))
     },
-    sendText(response, status, text) {
-      sendBody(response, status, ['Content-Type', 'text/plain', 'Cache-Control', 'no-store'], bodyOf(text))
+    sendUncached(response, status, mediaType, body) {
+      sendBody(response, status, ['Content-Type', mediaType, 'Cache-Control', 'no-store'], bodyOf(body))
     },
     sendOptions(response, allowed) {
       send(response, 204, ['Allow', allowed], noBody)
