@@ -14,8 +14,8 @@ export interface Batch {
 
 /** Whom one of its answers is for. */
 export interface BatchUnit {
-  /** What the unit's claim would say in this player's own token. */
-  readonly unit: string | number
+  /** What the unit's claim would say in this player's own token; not looked at yet. */
+  readonly unit: unknown
   /** What that token's other claims would say: those of the row key, and the one that names a version. */
   readonly claims: BatchValues
   readonly parameters: BatchValues

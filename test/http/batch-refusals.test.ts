@@ -253,7 +253,7 @@ describe('the body', () => {
     [
       'parameters of another kind',
       '{"model":"games","units":[],"parameters":[]}',
-      /^"parameters" must be a mapping/,
+      /^"parameters" must be an object of/,
     ],
     [
       'a parameter of another kind',

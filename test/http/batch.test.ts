@@ -3,6 +3,7 @@ import { limits } from '../../src/domain/limits.ts'
 import { testRedis } from '../support/redis.ts'
 import { openSite, type Site } from '../support/site.ts'
 import { publishRows, type RunningGateway, rowsOf, testSettings } from '../support/studio.ts'
+import { until } from '../support/until.ts'
 import { answeredBatch, batchScope, itemsOf, packedBatch, postBatch, unframed } from './batch-client.ts'
 import { type Ask, ask } from './client.ts'
 import {
@@ -117,28 +118,47 @@ describe('a thousand units', () => {
     'a-stranger',
   ]
 
+  const known = new Set(range(players).filter(hasItemcfRow).map(playerId))
+  /** A busy machine may cut the connection to Redis, for it has only 250 ms: then something stands in for rows. */
+  const stoodIn = (unit: string, reason: unknown) =>
+    reason === 'stale' || (known.has(unit) && (reason === 'default' || reason === 'sibling'))
+
   test('get, in their order, the bodies of their own requests', async () => {
-    const reply = await postBatch(gateway.data, { model: 'games', units }, { token: service })
-    const bodies = await Promise.all(units.map(async (sub) => (await single({ sub })).body.toString()))
-    expect(reply.body.toString()).toBe(`{"items":[${bodies.join(',')}]}`)
-    const reasons = new Set(itemsOf(reply).map((item) => ('reason' in item ? item.reason : item.code)))
-    expect([...reasons].sort()).toEqual(['default', 'override', 'sibling', 'split'])
+    await until('Redis answers for each of them', async () => {
+      const reply = await postBatch(gateway.data, { model: 'games', units }, { token: service })
+      const items = itemsOf(reply).map((item) => ('reason' in item ? item.reason : item.code))
+      const replies = await Promise.all(units.map((sub) => single({ sub })))
+      const bodies = replies.map(({ body }) => body.toString())
+      const reasonOf = (body: string) => (JSON.parse(body) as { reason: string }).reason
+      if (units.some((unit, index) => stoodIn(unit, items[index]) || stoodIn(unit, reasonOf(bodies[index]!))))
+        return false
+      // What differs is told, and not all of it.
+      expect(units.filter((_, index) => !reply.body.includes(bodies[index]!))).toEqual([])
+      expect(reply.body.equals(Buffer.from(`{"items":[${bodies.join(',')}]}`))).toBe(true)
+      expect([...new Set(items)].sort()).toEqual(['default', 'override', 'sibling', 'split'])
+      return true
+    })
   })
 
   test('get the same packed, with version and reason beside', async () => {
-    const headers = { accept: packedBatch }
-    const reply = await postBatch(gateway.data, { model: 'games', units }, { token: service, headers })
-    expect(reply.headers['content-type']).toBe(packedBatch)
-    const framed = unframed(reply.body)
-    expect(framed).toHaveLength(units.length)
-    await Promise.all(
-      units.map(async (sub, index) => {
-        const { headers: own, body } = await single({ sub }, { headers: { accept: packed } })
-        const unit = framed[index]!
-        expect(`${unit.status} v=${unit.version}, r=${unit.word}`).toBe(`200 ${String(own['recgate'])}`)
-        expect(unit.body.equals(body)).toBe(true)
-      }),
-    )
+    await until('Redis answers for each of them', async () => {
+      const headers = { accept: packedBatch }
+      const reply = await postBatch(gateway.data, { model: 'games', units }, { token: service, headers })
+      expect(reply.headers['content-type']).toBe(packedBatch)
+      const framed = unframed(reply.body)
+      const replies = await Promise.all(units.map((sub) => single({ sub }, { headers: { accept: packed } })))
+      const ownHeads = replies.map((own) => `${own.status} ${String(own.headers['recgate'])}`)
+      if (
+        units.some(
+          (unit, index) =>
+            stoodIn(unit, framed[index]!.word) || stoodIn(unit, ownHeads[index]!.split('r=')[1]),
+        )
+      )
+        return false
+      expect(framed.map(({ status, version, word }) => `${status} v=${version}, r=${word}`)).toEqual(ownHeads)
+      expect(units.filter((_, index) => !framed[index]!.body.equals(replies[index]!.body))).toEqual([])
+      return true
+    })
   })
 })
 
@@ -276,10 +296,13 @@ describe('a unit fails alone', () => {
     ['with half a pair', half, 'unit-invalid', /^the unit holds half of a surrogate pair/],
     ['a fraction', 1.5, 'unit-invalid', /^the unit is 1.5, which has a fraction/],
     ['too large a number', 2 ** 53, 'unit-invalid', /write it as a string$/],
-    ['null', null, 'unit-invalid', /^the unit must be/],
-    ['a list', ['x'], 'unit-invalid', /^the unit must be/],
-    ['true', true, 'unit-invalid', /^the unit must be/],
-    ['an object without unit', { claims: {} }, 'unit-invalid', /^"unit" is missing/],
+    ['null', null, 'unit-invalid', /^the unit is null, but must be/],
+    ['a list', ['x'], 'unit-invalid', /^the unit is a list, but must be/],
+    ['true', true, 'unit-invalid', /^the unit is a boolean, but must be/],
+    ['an object without unit', { claims: {} }, 'unit-invalid', /^the unit is missing/],
+    ['an object in it', { unit: { unit: 'x' } }, 'unit-invalid', /^the unit is an object/],
+    ['claims of another kind', { ...good, claims: 'clan' }, 'unit-invalid', /^"claims" must be an object/],
+    ['a __proto__', JSON.parse('{"unit":"x","claims":{"__proto__":"w"}}'), 'unit-invalid', /"__proto__"/],
     ['an unknown field', { ...good, model: 'games' }, 'unit-invalid', /^"model" is not a known field here$/],
     [
       'a claim missing',

@@ -2,32 +2,26 @@ import { z } from 'zod'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
 import { reasons } from '../../domain/reasons.ts'
-import { mustBe } from '../../domain/zod-faults.ts'
 
 /** What `POST /recommendations/batch` takes, and answers in JSON. */
 
-const value = z.union([z.string(), z.int()], mustBe('a text or a whole number'))
+const value = z.union([z.string(), z.int()])
 
 /** Names and values; what names may be depends on the model. */
 const values = z.record(z.string(), value)
 
 /** A unit with what a player's own token would say beside it, and parameters of its own. */
-export const batchUnitObject = z.strictObject({
+const unitObject = z.strictObject({
   unit: value,
   claims: values.optional(),
   parameters: values.optional(),
 })
 
-const batchUnit = z.union([z.string(), z.int(), batchUnitObject])
-
-/** Everything but the units, of which each is judged alone. */
-const envelope = { model: z.string().optional(), parameters: values.optional() }
-
-export const batchEnvelope = z.strictObject({ ...envelope, units: z.array(z.unknown()) })
-
+/** `batch-body.ts` takes the same, and judges each unit alone. */
 export const batchRequest = z.strictObject({
-  ...envelope,
-  units: z.array(batchUnit).max(limits.batchUnitsMax),
+  model: z.string().optional(),
+  parameters: values.optional(),
+  units: z.array(z.union([z.string(), z.int(), unitObject])).max(limits.batchUnitsMax),
 })
 
 /** What a request of the unit's own would get. */
