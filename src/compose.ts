@@ -61,6 +61,7 @@ import { createNearCache, type NearCache } from './serving/near-cache.ts'
 import { countProcesses, type ProcessCount } from './serving/process-count.ts'
 import { createReadBound } from './serving/read-bound.ts'
 import { createRecommend } from './serving/recommend.ts'
+import { createRecommendBatch } from './serving/recommend-batch.ts'
 import { createTenantQuotas, type TenantQuotas } from './serving/tenant-quotas.ts'
 import { readKeyAuthorities } from './settings/load.ts'
 import { resolveRedis } from './settings/redis-endpoint.ts'
@@ -155,15 +156,11 @@ export function composeGateway(options: GatewayOptions): Gateway {
         report: (event) => write(log, describeBreakerEvent(event)),
       })
       registerStoreMetrics(registry, reader.breakers)
+      const verifier = createTokenVerifier()
+      const serving = { verifier, snapshots, reader, nearCache, readBound, quotas }
       const services = {
-        recommend: createRecommend({
-          verifier: createTokenVerifier(),
-          snapshots,
-          reader,
-          nearCache,
-          readBound,
-          quotas,
-        }),
+        recommend: createRecommend(serving),
+        recommendBatch: createRecommendBatch(serving),
         metrics,
         gate,
         isDraining: () => listeners.isDraining(),

@@ -301,18 +301,20 @@ program
   .command('token')
   .description('a signed token for trying things, from this machine’s development key')
   .requiredOption('--tenant <id>', 'the studio')
-  .requiredOption('--sub <text>', 'the player')
+  .requiredOption('--sub <text>', 'the player; or the game server, with --scope recommendations:batch')
   .option('--model <id...>', 'the models that it allows')
+  .option('--scope <word...>', 'words of its claim “scope”: recommendations:batch is a game server’s')
   .option('--claim <name=value...>', 'further claims, as text')
   .option('--lifetime <seconds>', 'valid for so long', wholeNumber, 3600)
   .addOption(jsonOption())
   .addHelpText('after', example('recgate token --tenant demo-studio --sub 1000001 --model games'))
-  .action(async ({ tenant, sub, model, claim, lifetime, json }) => {
+  .action(async ({ tenant, sub, model, scope, claim, lifetime, json }) => {
     const { issueToken } = await import('./commands/token.ts')
     await issueToken({
       tenant,
       sub,
       models: model ?? [],
+      scopes: scope ?? [],
       claims: claim ?? [],
       lifetimeSeconds: lifetime,
       json,
