@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { limits } from '../../src/domain/limits.ts'
+import { batchMediaTypes } from '../../src/domain/reasons.ts'
 import { createRequestGate } from '../../src/http/data/request-gate.ts'
 import { buildDataPlane } from '../../src/http/data/server.ts'
 import { defaultServer, describeDataPlane } from '../../src/http/openapi/describe-data-plane.ts'
@@ -8,6 +9,7 @@ import { packageVersion } from '../../src/package-version.ts'
 import { closed, createJudge, type OperationName, operationsOf } from '../support/openapi.ts'
 import { applyDocument, publishRows, type RunningGateway, rowsOf } from '../support/studio.ts'
 import { goodClaims } from '../support/tokens.ts'
+import { batchPath, batchScope, postBatch } from './batch-client.ts'
 import { type Ask, ask, exchange, jsonOf, type Reply, rawReplies, replyOf, requestText } from './client.ts'
 import { gamesModel, playerId, type StudioIssuer, studioIssuer } from './games.ts'
 import { type GamesStudio, startGamesStudio } from './games-studio.ts'
@@ -92,7 +94,13 @@ async function startPlane({
   const plane = buildDataPlane(
     {
       recommend: () => Promise.reject(new Error('not foreseen')),
-      metrics: { answered: () => undefined, refused: () => undefined },
+      recommendBatch: () => Promise.reject(new Error('not foreseen')),
+      metrics: {
+        answered: () => undefined,
+        refused: () => undefined,
+        batchAnswered: () => undefined,
+        batchRefused: () => undefined,
+      },
       gate: createRequestGate({ inFlightMax, eventLoopDelayMsMax: 60_000, eventLoopUtilizationMax: 1 }),
       isDraining: () => isDraining,
       requestLog: null,
@@ -205,6 +213,7 @@ function recommendationKinds(method: string): Kind[] {
     kind(401, 'audience-mismatch', { ...games, aud: 'other' }),
     kind(401, 'claim-invalid', { sub: playerId(0) }),
     kind(403, 'model-not-allowed', { model: 'nothing' }),
+    kind(403, 'scope-mismatch', { ...games, scope: batchScope }),
     kind(404, 'record-not-found', { model: 'strict', sub: 'nobody' }),
     kind(406, 'not-acceptable', games, '', { Accept: 'text/html' }),
     {
@@ -223,9 +232,72 @@ function recommendationKinds(method: string): Kind[] {
   ]
 }
 
+function batchKinds(): Kind[] {
+  const name: OperationName = `post ${batchPath}`
+  const now = Math.floor(Date.now() / 1000)
+  const body = { model: 'games', units: [playerId(0), 'nobody', null] }
+  const service = { model: ['games', 'offers', 'strict'], scope: batchScope }
+  const kind = (
+    status: number,
+    expected: string,
+    claims: Record<string, unknown> | null,
+    content: unknown = body,
+    more: Record<string, string> = {},
+  ): Kind => ({
+    name,
+    status,
+    expected,
+    async ask(base, headers) {
+      const token = claims === null ? undefined : await amber.token(claims)
+      return postBatch(base, content, { token, headers: { ...headers, ...more } })
+    },
+  })
+  const at = (plane: () => FastifyInstance, status: number, expected: string): Kind => ({
+    name,
+    status,
+    expected,
+    ask: (_base, headers) => postBatch(addressOf(plane()), body, { headers }),
+  })
+  return [
+    kind(200, 'application/json', service),
+    kind(200, 'application/json', service, { model: 'strict', units: [playerId(0), 'nobody', { unit: 7 }] }),
+    kind(200, batchMediaTypes.packed, service, body, { Accept: batchMediaTypes.packed }),
+    kind(400, 'parameter-invalid', service, { model: 'offers', parameters: { country: 'US' }, units: [] }),
+    kind(400, 'parameter-unknown', service, { model: 'games', parameters: { country: 'DE' }, units: [] }),
+    kind(400, 'model-ambiguous', service, { units: [] }),
+    kind(400, 'header-invalid', service, body, { 'Recgate-Deadline-Ms': '4' }),
+    kind(400, 'body-invalid', service, '{'),
+    kind(401, 'token-invalid', null),
+    kind(401, 'token-expired', { ...service, exp: now - 60 }),
+    kind(401, 'audience-mismatch', { ...service, aud: 'other' }),
+    kind(401, 'claim-invalid', { scope: batchScope }),
+    kind(403, 'model-not-allowed', service, { model: 'nothing', units: [] }),
+    kind(403, 'scope-mismatch', { model: 'games' }),
+    kind(406, 'not-acceptable', service, body, { Accept: packed }),
+    kind(413, 'batch-too-large', service, {
+      units: Array.from({ length: limits.batchUnitsMax + 1 }, () => 1),
+    }),
+    kind(415, 'media-type-unsupported', service, body, { 'content-type': 'text/plain' }),
+    {
+      name,
+      status: 429,
+      expected: 'quota-exceeded',
+      async ask(base, headers) {
+        const token = await amber.token(
+          goodClaims('https://auth.metered.example', { model: 'games', scope: batchScope }),
+        )
+        await postBatch(base, body, { token })
+        return postBatch(base, body, { token, headers })
+      },
+    },
+    at(() => failing, 500, 'internal'),
+    at(() => busy, 503, 'busy'),
+  ]
+}
+
 const preflight = { 'Access-Control-Request-Method': 'GET' }
 
-const otherKinds: readonly Kind[] = [path, '/healthz'].flatMap((target) => {
+const otherKinds: readonly Kind[] = [path, batchPath, '/healthz'].flatMap((target) => {
   const kind = (method: string, status: number, expected: string, send: Kind['ask']): Kind => ({
     name: `${method.toLowerCase()} ${target}`,
     status,
@@ -239,7 +311,7 @@ const otherKinds: readonly Kind[] = [path, '/healthz'].flatMap((target) => {
     kind('OPTIONS', 204, 'nothing', options({})),
     kind('OPTIONS', 204, 'nothing', options(preflight)),
   ]
-  if (target === path) return asked
+  if (target !== '/healthz') return asked
   const health = ['GET', 'HEAD'].flatMap((method) => [
     kind(method, 200, 'text/plain', (base, headers) => ask(base + target, { method, headers })),
     kind(method, 503, 'text/plain', (_base, headers) =>
@@ -253,6 +325,8 @@ const methods = ['GET', 'HEAD', 'OPTIONS']
 const kinds: readonly Kind[] = [
   ...methods.flatMap((method) => connectionKinds(method, path)),
   ...methods.flatMap((method) => connectionKinds(method, '/healthz')),
+  ...['POST', 'OPTIONS'].flatMap((method) => connectionKinds(method, batchPath)),
+  ...batchKinds(),
   ...recommendationKinds('GET'),
   ...recommendationKinds('HEAD'),
   ...otherKinds,

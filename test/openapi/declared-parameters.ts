@@ -1,6 +1,6 @@
-import type { OpenApiDocument, PathItem } from '../../src/http/openapi/openapi-document.ts'
+import type { OpenApiDocument, Operation, PathItem } from '../../src/http/openapi/openapi-document.ts'
 
-/** One query parameter as a model declares it, by its schema. */
+/** The query parameters of a row key, each as the model declares it, by its schema. */
 export type DeclaredParameters = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /**
@@ -12,30 +12,38 @@ export function withDeclaredParameters(
   modelId: string,
   declared: DeclaredParameters,
 ): OpenApiDocument {
-  const rowKey = Object.entries(declared).map(([name, schema]) => ({
-    name,
-    in: 'query' as const,
-    description: '',
-    required: true as const,
-    schema,
-  }))
-  const forModel = (item: PathItem): PathItem =>
-    Object.fromEntries(
-      Object.entries(item).map(([method, operation]) => [
-        method,
-        {
-          ...operation,
-          parameters: (operation.parameters ?? []).flatMap((parameter) => {
-            if (parameter.name === 'rowKey') return rowKey
-            return [
-              parameter.name === 'model'
-                ? { ...parameter, schema: { const: modelId }, example: modelId }
-                : parameter,
-            ]
-          }),
-        },
-      ]),
-    )
-  const paths = Object.entries(document.paths).map(([path, item]) => [path, forModel(item)])
+  function inUrl(parameters: Operation['parameters'] = []): Operation['parameters'] {
+    return parameters.flatMap((parameter) => {
+      if (parameter.name === 'model') return [{ ...parameter, schema: { const: modelId }, example: modelId }]
+      if (parameter.name !== 'rowKey') return [parameter]
+      return Object.entries(declared).map(([name, schema]) => ({
+        ...{ name, in: 'query' as const, description: '', required: true as const },
+        schema,
+      }))
+    })
+  }
+
+  function inBody(body: NonNullable<Operation['requestBody']>): NonNullable<Operation['requestBody']> {
+    const parameters = { type: 'object', properties: declared, additionalProperties: false }
+    const content = Object.entries(body.content).map(([type, { schema }]) => {
+      const properties = { ...(schema['properties'] as object), model: { const: modelId }, parameters }
+      return [type, { schema: { ...schema, properties } }]
+    })
+    return { ...body, content: Object.fromEntries(content) }
+  }
+
+  function forModel(operation: Operation): Operation {
+    const { requestBody, parameters } = operation
+    return {
+      ...operation,
+      ...(parameters === undefined ? {} : { parameters: inUrl(parameters)! }),
+      ...(requestBody === undefined ? {} : { requestBody: inBody(requestBody) }),
+    }
+  }
+
+  const paths = Object.entries(document.paths).map(([path, item]) => {
+    const operations = Object.entries(item).map(([method, operation]) => [method, forModel(operation)])
+    return [path, Object.fromEntries(operations) as PathItem]
+  })
   return { ...document, paths: Object.fromEntries(paths) }
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defaultServer, describeDataPlane } from '../../src/http/openapi/describe-data-plane.ts'
 import { metricNames } from '../../src/metrics/names.ts'
+import { batchPath, batchScope } from '../http/batch-client.ts'
 import { scrape, valuesOf } from '../http/exposition.ts'
 import { type StudioIssuer, studioIssuer } from '../http/games.ts'
 import { closed } from '../support/openapi.ts'
@@ -110,23 +111,57 @@ describe.skipIf(programs === '')('the OpenAPI document', () => {
     expect(validated).toMatchObject({ exitCode: 0 })
   })
 
-  test.each<[who: string, modelId: keyof typeof models, declared: DeclaredParameters, headers: string[]]>([
-    ['a token for public data', 'offers', offersParameters, []],
-    ['a player’s token', 'games', {}, ['Accept: application/vnd.recgate.packed', `Origin: ${game}`]],
-  ])('has every answer that is given to %s', async (_who, modelId, declared, headers) => {
-    const schema = await fileOf(`${modelId}.json`, withDeclaredParameters(document, modelId, declared))
-    const token = await issuer.token({ model: modelId, sub: 'player-1' })
-    const sent = [`Authorization: Bearer ${token}`, ...headers]
-    const { stdout, stderr, exitCode } = await schemathesis(schema, { headers: sent })
-    expect(exitCode, stdout + stderr).toBe(0)
-    expect(stdout).toContain('Tested: 6')
-  })
+  test.each<{
+    who: string
+    modelId: keyof typeof models
+    scope?: string
+    declared: DeclaredParameters
+    headers: string[]
+    paths: [string, string]
+    tested: number
+  }>([
+    {
+      who: 'a token for public data',
+      modelId: 'offers',
+      declared: offersParameters,
+      headers: [],
+      paths: ['--exclude-path', batchPath],
+      tested: 6,
+    },
+    {
+      who: 'a player’s token',
+      modelId: 'games',
+      declared: {},
+      headers: ['Accept: application/vnd.recgate.packed', `Origin: ${game}`],
+      paths: ['--exclude-path', batchPath],
+      tested: 6,
+    },
+    {
+      who: 'a game server’s token',
+      modelId: 'offers',
+      scope: batchScope,
+      declared: offersParameters,
+      headers: [`Origin: ${game}`],
+      paths: ['--include-path', batchPath],
+      tested: 2,
+    },
+  ])(
+    'has every answer that is given to $who',
+    async ({ modelId, scope, declared, headers, paths, tested }) => {
+      const schema = await fileOf('model.json', withDeclaredParameters(document, modelId, declared))
+      const token = await issuer.token({ model: modelId, sub: 'player-1', scope })
+      const sent = [`Authorization: Bearer ${token}`, ...headers]
+      const { stdout, stderr, exitCode } = await schemathesis(schema, { headers: sent, more: paths })
+      expect(exitCode, stdout + stderr).toBe(0)
+      expect(stdout).toContain(`Tested: ${tested}`)
+    },
+  )
 
   test('has, as it is served, every answer that is given without a token', async () => {
     const more = ['--warnings', 'off']
     const { stdout, stderr, exitCode } = await schemathesis(`${gateway.admin}/openapi.json`, { more })
     expect(exitCode, stdout + stderr).toBe(0)
-    expect(stdout).toContain('Tested: 6')
+    expect(stdout).toContain('Tested: 8')
   })
 
   test('was not asked for the same thing over and over', async () => {

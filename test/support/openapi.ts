@@ -25,7 +25,9 @@ export interface JudgedAnswer {
 export function closed(document: OpenApiDocument): OpenApiDocument {
   const whole = JSON.stringify(document).replaceAll('"x-extensible-enum":', '"enum":')
   return JSON.parse(whole, (name, value: unknown) =>
-    name === 'schema' ? { ...(value as object), unevaluatedProperties: false } : value,
+    (name === 'schema' || name === 'items') && !Array.isArray(value)
+      ? { ...(value as object), unevaluatedProperties: false }
+      : value,
   ) as OpenApiDocument
 }
 

@@ -33,7 +33,7 @@ const answeredUnit = z.strictObject({
 })
 
 /** The codes of the closed list that a unit can meet alone. */
-const unitErrorCodes = [
+export const unitErrorCodes = [
   'unit-invalid',
   'parameter-invalid',
   'parameter-missing',

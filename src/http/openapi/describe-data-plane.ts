@@ -1,4 +1,5 @@
 import { problemDetails, recommendationAnswer } from '../data/shapes.ts'
+import { batchPath, batchSchema } from './batch-path.ts'
 import { headerComponents } from './headers.ts'
 import { healthPath } from './health-path.ts'
 import { type OpenApiDocument, schemaOf } from './openapi-document.ts'
@@ -35,6 +36,7 @@ export function describeDataPlane({ version, server }: DataPlaneDescription): Op
     ],
     paths: {
       '/recommendations': recommendationsPath,
+      '/recommendations/batch': batchPath,
       '/healthz': healthPath,
     },
     components: {
@@ -43,6 +45,11 @@ export function describeDataPlane({ version, server }: DataPlaneDescription): Op
         PackedRecord: {
           description:
             'The record’s stored bytes and nothing else: its schema’s revision in one byte, then the fields bit by bit (docs/packed-format.md). `recgate client json` writes a model’s fields with their bits, and `recgate client` decoders. Version and reason stand in the header `Recgate`.',
+        },
+        Batch: batchSchema,
+        PackedBatch: {
+          description:
+            'The same answers as bytes, one behind the other, each with its status, version, reason or code, and packed record (docs/http.md).',
         },
         Problem: {
           description: 'Problem details (RFC 9457).',
@@ -58,6 +65,13 @@ export function describeDataPlane({ version, server }: DataPlaneDescription): Op
           bearerFormat: 'JWT',
           description:
             'A token of one of the studio’s issuers, signed with ES256, RS256, PS256, EdDSA or HS256. Needed: `exp`, the audience, the claim of the unit (`sub` unless the studio says otherwise), the claim that names the models, and those of the model’s row key.',
+        },
+        serviceToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description:
+            'A game server’s token: signed as a player’s, with the word `recommendations:batch` in its claim `scope`. It names any player, and so no player may have one.',
         },
       },
     },

@@ -5,9 +5,10 @@ import { statusOf } from '../problem.ts'
 /**
  * What of a request a code is about. Operations name the steps that they have, so that a code which is new stands with
  * all of them once it has its step. `connection` is what comes before, beside or instead of an operation, and any
- * request can meet; `admission` is what doing anything at all adds.
+ * request can meet; `admission` is what doing anything at all adds; `request` what asks for recommendations, for one
+ * (`single`) or many (`batch`); `unit` befalls one of a batch's units alone.
  */
-export type Step = 'connection' | 'admission' | 'token' | 'query' | 'record'
+export type Step = 'connection' | 'admission' | 'token' | 'request' | 'single' | 'batch' | 'unit'
 
 interface ErrorDescription {
   readonly step: Step
@@ -20,32 +21,32 @@ interface ErrorDescription {
 /** Complete: a code without its line doesn't compile. */
 export const describedCodes = {
   'parameter-invalid': {
-    step: 'query',
+    step: 'request',
     when: 'a query parameter’s value does not fit',
     detail: 'the parameter "country" must be one of DE, FR, JP, US',
   },
   'parameter-missing': {
-    step: 'query',
+    step: 'single',
     when: 'a query parameter of the row key is missing',
     detail: 'the parameter "country" is missing; it must be one of DE, FR, JP, US',
   },
   'parameter-repeated': {
-    step: 'query',
+    step: 'single',
     when: 'a query parameter stands more than once',
     detail: 'the parameter "model" stands more than once',
   },
   'parameter-unknown': {
-    step: 'query',
+    step: 'request',
     when: 'a query parameter is not declared',
     detail: 'the parameter "cuontry" is not known here',
   },
   'model-ambiguous': {
-    step: 'query',
+    step: 'request',
     when: 'the token allows several models and `?model=` chooses none',
     detail: 'the token allows several models; choose one with the parameter "model"',
   },
   'header-invalid': {
-    step: 'query',
+    step: 'request',
     when: '`Recgate-Deadline-Ms` is not a whole number from 5 to 999,999,999',
     detail: `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin} to ${limits.deadlineMsAskedMax}`,
   },
@@ -53,6 +54,16 @@ export const describedCodes = {
     step: 'connection',
     when: 'the request is not HTTP/1.1, or its path can’t be decoded (a query is judged parameter by parameter)',
     detail: 'the request can not be parsed as HTTP/1.1',
+  },
+  'body-invalid': {
+    step: 'batch',
+    when: 'a batch’s body is no JSON, or not of its shape',
+    detail: '"units" must be a list',
+  },
+  'unit-invalid': {
+    step: 'unit',
+    when: 'a unit of a batch does not fit; it fails alone',
+    detail: 'the unit is empty, but must have at least one character',
   },
   'token-invalid': {
     step: 'token',
@@ -79,8 +90,13 @@ export const describedCodes = {
     when: 'the token does not allow this model',
     detail: 'the token does not allow this model',
   },
+  'scope-mismatch': {
+    step: 'token',
+    when: 'a batch with a token that has not the scope, or anything else with one that has it',
+    detail: 'batches need a token whose claim "scope" has the word recommendations:batch',
+  },
   'record-not-found': {
-    step: 'record',
+    step: 'single',
     when: 'no row, and the model has no default record',
     detail: 'there is no recommendation for this request',
   },
@@ -95,7 +111,7 @@ export const describedCodes = {
     detail: 'this path takes GET, HEAD, OPTIONS',
   },
   'not-acceptable': {
-    step: 'query',
+    step: 'request',
     when: '`Accept` admits neither JSON nor packed, or is longer than 512 characters',
     detail: 'answers come as application/json or as application/vnd.recgate.packed',
   },
@@ -104,10 +120,20 @@ export const describedCodes = {
     when: 'the request did not arrive in time',
     detail: 'the request did not arrive in time',
   },
+  'batch-too-large': {
+    step: 'batch',
+    when: 'a batch has too many units or too large a body, or its answer would be too large',
+    detail: `a batch may have at most ${limits.batchUnitsMax} units, and this one has 1200`,
+  },
   'url-too-long': {
     step: 'connection',
     when: 'the URL is longer than 4,096 bytes',
     detail: `the URL must be at most ${limits.urlBytesMax} bytes`,
+  },
+  'media-type-unsupported': {
+    step: 'batch',
+    when: 'a batch’s body is not said to be JSON, or is encoded',
+    detail: 'the body must have the Content-Type application/json',
   },
   'headers-too-large': {
     step: 'connection',
@@ -125,7 +151,7 @@ export const describedCodes = {
     detail: 'there is too much to do at the moment; come back in a moment',
   },
   'store-unavailable': {
-    step: 'record',
+    step: 'single',
     when: 'no record can be read, and the model has no default record',
     detail: 'there is no recommendation at the moment',
   },

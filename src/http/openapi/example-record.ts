@@ -21,13 +21,14 @@ const codec = compileRecordSchema(
 
 const record = { segment: 'collector', hours_played: 812.4, games: [730, 440, 10], scores: [0.981, 0.7, 0.3] }
 
-export const jsonExample: Example = {
-  summary: 'A record of the player’s own version',
-  value: { model: 'games', version: 'itemcf', reason: 'split', recommendation: record },
-}
+export const jsonAnswer = { model: 'games', version: 'itemcf', reason: 'split', recommendation: record }
+
+export const jsonExample: Example = { summary: 'A record of the player’s own version', value: jsonAnswer }
+
+export const exampleRecord = codec.encode(record)
 
 /** The same record; the bytes stand in the address itself, since JSON can't hold them. */
 export const packedExample: Example = {
   summary: 'The same record, packed',
-  externalValue: `data:${mediaTypes.packed};base64,${Buffer.from(codec.encode(record)).toString('base64')}`,
+  externalValue: `data:${mediaTypes.packed};base64,${Buffer.from(exampleRecord).toString('base64')}`,
 }

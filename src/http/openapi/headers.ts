@@ -8,6 +8,9 @@ interface DescribedHeader extends Header {
   readonly name: string
 }
 
+/** What each path takes. */
+export const methodsOf = { allow: allowedMethods, 'allow-batch': 'POST, OPTIONS' } as const
+
 const constant = (value: string) => ({ schema: { type: 'string', const: value }, example: value })
 
 const described = {
@@ -71,7 +74,13 @@ const described = {
     name: 'Allow',
     description: 'The methods of the path.',
     required: true,
-    ...constant(allowedMethods),
+    ...constant(methodsOf.allow),
+  },
+  'allow-batch': {
+    name: 'Allow',
+    description: 'The methods of the path.',
+    required: true,
+    ...constant(methodsOf['allow-batch']),
   },
   'allow-origin': {
     name: 'Access-Control-Allow-Origin',

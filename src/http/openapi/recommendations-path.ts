@@ -7,7 +7,16 @@ import { type Content, type Parameter, type PathItem, type Response, schemaOf } 
 import { optionsOf } from './options-operation.ts'
 import { problemHeadsOf, problemsOf } from './problems.ts'
 
-const steps: readonly Step[] = ['connection', 'admission', 'token', 'query', 'record']
+const steps: readonly Step[] = ['connection', 'admission', 'token', 'request', 'single']
+
+export const deadlineParameter: Parameter = {
+  name: 'Recgate-Deadline-Ms',
+  in: 'header',
+  description:
+    'Lowers the model’s deadline: after so many milliseconds from the request’s arrival the answer comes from the next rung of the ladder.',
+  schema: schemaOf(requestShapes.deadlineMs),
+  example: 20,
+}
 
 const parameters: readonly Parameter[] = [
   {
@@ -27,14 +36,7 @@ const parameters: readonly Parameter[] = [
     schema: schemaOf(requestShapes.rowKey),
     example: { country: 'DE', platform: 'ios' },
   },
-  {
-    name: 'Recgate-Deadline-Ms',
-    in: 'header',
-    description:
-      'Lowers the model’s deadline: after so many milliseconds from the request’s arrival the answer comes from the next rung of the ladder.',
-    schema: schemaOf(requestShapes.deadlineMs),
-    example: 20,
-  },
+  deadlineParameter,
   {
     name: 'If-None-Match',
     in: 'header',
