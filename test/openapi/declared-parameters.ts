@@ -1,7 +1,12 @@
 import type { OpenApiDocument, Operation, PathItem } from '../../src/http/openapi/openapi-document.ts'
 
-/** The query parameters of a row key, each as the model declares it, by its schema. */
-export type DeclaredParameters = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+/** The query parameters of a row key, each as the model declares it, by its schema: in a URL, and in a batch's body. */
+export interface DeclaredParameters {
+  readonly inUrl: Schemas
+  readonly inBody: Schemas
+}
+
+type Schemas = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /**
  * The document leaves open which parameters a model's row key has. With those of one model in their place, and its name, a
@@ -16,7 +21,7 @@ export function withDeclaredParameters(
     return parameters.flatMap((parameter) => {
       if (parameter.name === 'model') return [{ ...parameter, schema: { const: modelId }, example: modelId }]
       if (parameter.name !== 'rowKey') return [parameter]
-      return Object.entries(declared).map(([name, schema]) => ({
+      return Object.entries(declared.inUrl).map(([name, schema]) => ({
         ...{ name, in: 'query' as const, description: '', required: true as const },
         schema,
       }))
@@ -24,7 +29,7 @@ export function withDeclaredParameters(
   }
 
   function inBody(body: NonNullable<Operation['requestBody']>): NonNullable<Operation['requestBody']> {
-    const parameters = { type: 'object', properties: declared, additionalProperties: false }
+    const parameters = { type: 'object', properties: declared.inBody, additionalProperties: false }
     const content = Object.entries(body.content).map(([type, { schema }]) => {
       const properties = { ...(schema['properties'] as object), model: { const: modelId }, parameters }
       return [type, { schema: { ...schema, properties } }]

@@ -51,11 +51,19 @@ const models = {
     ],
   },
 }
+const country = { enum: ['DE', 'FR'] }
+const level = { type: 'integer', minimum: 0, maximum: 50 }
+const sku = { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,8}$' }
 const offersParameters: DeclaredParameters = {
-  country: { enum: ['DE', 'FR'] },
-  level: { type: 'integer', minimum: 0, maximum: 50 },
-  sku: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,8}$' },
+  inUrl: { country, level, sku },
+  // There a number is as good as its text.
+  inBody: {
+    country,
+    level: { anyOf: [level, { enum: ['0', '7', '50'] }] },
+    sku: { anyOf: [sku, { type: 'integer', minimum: -9_999_999, maximum: 99_999_999 }] },
+  },
 }
+const noParameters: DeclaredParameters = { inUrl: {}, inBody: {} }
 
 let site: Site
 let gateway: RunningGateway
@@ -131,7 +139,7 @@ describe.skipIf(programs === '')('the OpenAPI document', () => {
     {
       who: 'a player’s token',
       modelId: 'games',
-      declared: {},
+      declared: noParameters,
       headers: ['Accept: application/vnd.recgate.packed', `Origin: ${game}`],
       paths: ['--exclude-path', batchPath],
       tested: 6,

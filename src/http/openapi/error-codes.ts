@@ -52,17 +52,17 @@ export const describedCodes = {
   },
   'request-malformed': {
     step: 'connection',
-    when: 'the request is not HTTP/1.1, or its path can’t be decoded (a query is judged parameter by parameter)',
+    when: 'the request is not HTTP/1.1, a batch’s body did not come whole, or its path can’t be decoded (a query is judged parameter by parameter)',
     detail: 'the request can not be parsed as HTTP/1.1',
   },
   'body-invalid': {
     step: 'batch',
-    when: 'a batch’s body is no JSON, or not of its shape',
+    when: 'a batch’s body is not JSON, or not as it must be',
     detail: '"units" must be a list',
   },
   'unit-invalid': {
     step: 'unit',
-    when: 'a unit of a batch does not fit; it fails alone',
+    when: 'of one item of a batch: its unit, or a claim beside it, does not fit',
     detail: 'the unit is empty, but must have at least one character',
   },
   'token-invalid': {
@@ -92,7 +92,7 @@ export const describedCodes = {
   },
   'scope-mismatch': {
     step: 'token',
-    when: 'a batch with a token that has not the scope, or anything else with one that has it',
+    when: 'a batch with a token whose `scope` lacks `recommendations:batch`, or a single request with one that has it',
     detail: 'batches need a token whose claim "scope" has the word recommendations:batch',
   },
   'record-not-found': {
@@ -112,7 +112,7 @@ export const describedCodes = {
   },
   'not-acceptable': {
     step: 'request',
-    when: '`Accept` admits neither JSON nor packed, or is longer than 512 characters',
+    when: '`Accept` admits neither JSON nor packed (of a batch: packed-batch), or is longer than 512 characters',
     detail: 'answers come as application/json or as application/vnd.recgate.packed',
   },
   'request-timeout': {
@@ -122,7 +122,7 @@ export const describedCodes = {
   },
   'batch-too-large': {
     step: 'batch',
-    when: 'a batch has too many units or too large a body, or its answer would be too large',
+    when: 'a batch has more than 1,000 units or a body of more than 256 KiB; of an item: the answer is full',
     detail: `a batch may have at most ${limits.batchUnitsMax} units, and this one has 1200`,
   },
   'url-too-long': {
@@ -132,7 +132,7 @@ export const describedCodes = {
   },
   'media-type-unsupported': {
     step: 'batch',
-    when: 'a batch’s body is not said to be JSON, or is encoded',
+    when: 'a batch’s `Content-Type` is not `application/json`, or it has a `Content-Encoding`',
     detail: 'the body must have the Content-Type application/json',
   },
   'headers-too-large': {
@@ -142,7 +142,7 @@ export const describedCodes = {
   },
   'quota-exceeded': {
     step: 'token',
-    when: 'the token’s studio asks for more than its quota; the next seconds may have room',
+    when: 'the token’s studio asks for more than its quota; the next seconds may have room, except for a batch that is larger than the quota ever gives',
     detail: 'there are more requests than have been agreed upon',
   },
   busy: {
