@@ -53,21 +53,22 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'openapi',
-          include: ['test/openapi/**/*.test.ts'],
-          globalSetup: ['test/support/global-redis.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        test: {
           name: 'airflow',
           include: ['test/airflow/**/*.test.ts'],
           globalSetup: ['test/support/global-redis.ts'],
           // Airflow's first import compiles itself: 40 s on two busy cores, and 10 s later on.
           testTimeout: 60_000,
           hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: 'openapi',
+          include: ['test/openapi/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
+          // Each test starts Python once or twice, and asks hundreds of requests.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -17,6 +17,7 @@ import { createRequestGate } from './http/data/request-gate.ts'
 import type { ServedRequest } from './http/data/request-log.ts'
 import { buildDataPlane } from './http/data/server.ts'
 import { createListeners, type Listeners } from './http/listeners.ts'
+import { defaultServer, describeDataPlane } from './http/openapi/describe-data-plane.ts'
 import { buildOpsPlane } from './http/ops/server.ts'
 import { describeKeyEvent } from './jwt/describe-key-event.ts'
 import { type DevelopmentKey, developmentTrustedIssuer } from './jwt/development-key.ts'
@@ -33,6 +34,7 @@ import { registerOverloadMetrics } from './metrics/overload-metrics.ts'
 import { createServingMetrics } from './metrics/serving-metrics.ts'
 import { registerStoreMetrics } from './metrics/store-metrics.ts'
 import { createUncaughtCounter } from './metrics/uncaught-errors.ts'
+import { packageVersion } from './package-version.ts'
 import { createCatalogAnnouncements } from './redis/catalog-announcements.ts'
 import { createCatalogStore } from './redis/catalog-store.ts'
 import {
@@ -59,6 +61,7 @@ import { createNearCache, type NearCache } from './serving/near-cache.ts'
 import { countProcesses, type ProcessCount } from './serving/process-count.ts'
 import { createReadBound } from './serving/read-bound.ts'
 import { createRecommend } from './serving/recommend.ts'
+import { createRecommendBatch } from './serving/recommend-batch.ts'
 import { createTenantQuotas, type TenantQuotas } from './serving/tenant-quotas.ts'
 import { readKeyAuthorities } from './settings/load.ts'
 import { resolveRedis } from './settings/redis-endpoint.ts'
@@ -153,15 +156,11 @@ export function composeGateway(options: GatewayOptions): Gateway {
         report: (event) => write(log, describeBreakerEvent(event)),
       })
       registerStoreMetrics(registry, reader.breakers)
+      const verifier = createTokenVerifier()
+      const serving = { verifier, snapshots, reader, nearCache, readBound, quotas }
       const services = {
-        recommend: createRecommend({
-          verifier: createTokenVerifier(),
-          snapshots,
-          reader,
-          nearCache,
-          readBound,
-          quotas,
-        }),
+        recommend: createRecommend(serving),
+        recommendBatch: createRecommendBatch(serving),
         metrics,
         gate,
         isDraining: () => listeners.isDraining(),
@@ -178,7 +177,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
       return app
     },
     admin: () =>
-      buildAdminPlane({ ...createTenantViews(store), token: settings.adminToken ?? null, onUnexpected }),
+      buildAdminPlane({
+        ...createTenantViews(store),
+        token: settings.adminToken ?? null,
+        openApi: describeDataPlane({ version: packageVersion(), server: defaultServer }),
+        onUnexpected,
+      }),
     ops: () =>
       buildOpsPlane({
         readiness: () => ({

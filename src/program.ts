@@ -1,8 +1,9 @@
-import { createRequire, enableCompileCache } from 'node:module'
+import { enableCompileCache } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { failureLines } from './commands/failure.ts'
 import { UsageError } from './commands/usage-error.ts'
 import { FaultsError, OperationError } from './domain/errors.ts'
+import { packageVersion } from './package-version.ts'
 import type { Settings } from './settings/schema.ts'
 import { SettingsError } from './settings/settings-error.ts'
 
@@ -300,18 +301,20 @@ program
   .command('token')
   .description('a signed token for trying things, from this machine’s development key')
   .requiredOption('--tenant <id>', 'the studio')
-  .requiredOption('--sub <text>', 'the player')
+  .requiredOption('--sub <text>', 'the player; or the game server, with --scope recommendations:batch')
   .option('--model <id...>', 'the models that it allows')
+  .option('--scope <word...>', 'words of its claim “scope”: recommendations:batch is a game server’s')
   .option('--claim <name=value...>', 'further claims, as text')
   .option('--lifetime <seconds>', 'valid for so long', wholeNumber, 3600)
   .addOption(jsonOption())
   .addHelpText('after', example('recgate token --tenant demo-studio --sub 1000001 --model games'))
-  .action(async ({ tenant, sub, model, claim, lifetime, json }) => {
+  .action(async ({ tenant, sub, model, scope, claim, lifetime, json }) => {
     const { issueToken } = await import('./commands/token.ts')
     await issueToken({
       tenant,
       sub,
       models: model ?? [],
+      scopes: scope ?? [],
       claims: claim ?? [],
       lifetimeSeconds: lifetime,
       json,
@@ -383,6 +386,13 @@ program
     })
   })
 
+program
+  .command('openapi')
+  .description('the data plane as an OpenAPI 3.1 document')
+  .option('--server <url>', 'where clients reach the data plane (default: as the demo has it)')
+  .addHelpText('after', example('recgate openapi --server https://recommend.studio.example > openapi.json'))
+  .action(async ({ server }) => (await import('./commands/openapi.ts')).printOpenApi(server))
+
 /** Of the command that runs, for the message that it may end in. */
 let settings: Settings | null = null
 let isJson = false
@@ -414,10 +424,6 @@ function portOption(flags: string, port: number): Option {
 
 function example(line: string): string {
   return `\nExample:\n  ${line}\n`
-}
-
-function packageVersion(): string {
-  return (createRequire(import.meta.url)('../package.json') as { version: string }).version
 }
 
 // `recgate … | head` reads no further: the command still does what it does, and nobody is there to be told.

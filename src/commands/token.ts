@@ -14,6 +14,8 @@ export interface TokenOptions {
   readonly models: readonly string[]
   /** `name=value`; the value is text. */
   readonly claims: readonly string[]
+  /** Words of the claim `scope`. */
+  readonly scopes: readonly string[]
   readonly lifetimeSeconds: number
   readonly json: boolean
 }
@@ -25,6 +27,7 @@ export async function issueToken(options: TokenOptions): Promise<void> {
   const [model] = options.models
   const claims: Record<string, unknown> = { sub: options.sub }
   if (model !== undefined) claims['model'] = options.models.length === 1 ? model : options.models
+  if (options.scopes.length > 0) claims['scope'] = options.scopes.join(' ')
   for (const text of options.claims) {
     const at = text.indexOf('=')
     if (at < 1) throw new UsageError(`--claim ${text}: must be name=value`)

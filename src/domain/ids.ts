@@ -1,5 +1,5 @@
 /** Ids of tenants, models and versions: lower-case, safe in Redis keys, URLs and metric labels. */
-const idPattern = /^[a-z][a-z0-9_-]{0,31}$/
+export const idPattern = /^[a-z][a-z0-9_-]{0,31}$/
 
 export const idRule = 'a lower-case letter, then up to 31 of a-z, 0-9, "_" and "-"'
 

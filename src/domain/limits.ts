@@ -185,6 +185,8 @@ export const limits = {
   deadlineMsMin: 5,
   deadlineMsDefault: 50,
   deadlineMsMax: 10_000,
+  /** What a request may ask for; the model's own is the earlier one then. */
+  deadlineMsAskedMax: 999_999_999,
   nearCacheSecondsMax: 300,
   /** Public data is the same for everybody: a row that many ask for is read once in this time. */
   nearCacheSecondsPublic: 5,
@@ -245,6 +247,15 @@ export const limits = {
   headerBytesMax: 16_384,
   /** A body means nothing to the data plane: a smaller one is dropped, a larger one ends the connection. */
   bodyBytesDroppedMax: 16_384,
+  /** Units of one batch; its answer, without what stands around the records; and its body: 1,000 of the longest units fit. */
+  batchUnitsMax: 1_000,
+  batchAnswerBytesMax: 4_194_304,
+  batchBodyBytesMax: 262_144,
+  /** A body that is larger is dropped, so that its client reads the answer; beyond this it ends the connection. */
+  batchBodyBytesDroppedMax: 4_194_304,
+  /** Batches of one tenant, and of all, that a process has at one time, those included whose bodies are on their way. */
+  batchesPerTenantMax: 8,
+  batchesMax: 32,
   /** How often connections are asked whether their request is late: those that are found together hold up everybody. */
   lateRequestCheckMs: 100,
   /** What a refused connection may still send, so that its client reads the answer before it is reset. */

@@ -21,3 +21,9 @@ export const mediaTypes = {
   json: 'application/json',
   packed: 'application/vnd.recgate.packed',
 } as const satisfies Record<Format, string>
+
+/** Of a batch: many answers in one. */
+export const batchMediaTypes = {
+  json: 'application/json',
+  packed: 'application/vnd.recgate.packed-batch',
+} as const satisfies Record<Format, string>

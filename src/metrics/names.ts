@@ -7,12 +7,27 @@ export const metricNames = {
   },
   refusals: {
     name: 'recgate_refusals_total',
-    help: 'Refused requests by problem code; the tenant is empty until the token has verified',
+    help: 'Refused requests and batches by problem code; the tenant is empty until the token has verified',
     labels: ['tenant', 'code'],
   },
   duration: {
     name: 'recgate_request_duration_seconds',
     help: 'From the request read to the answer written; refusals before a tenant is known count under an empty one',
+    labels: ['tenant', 'model'],
+  },
+  batches: {
+    name: 'recgate_batches_total',
+    help: 'Batches, by how they were answered as a whole; the tenant is empty until the token has verified, the model for refusals',
+    labels: ['tenant', 'model', 'status'],
+  },
+  batchUnits: {
+    name: 'recgate_batch_units_total',
+    help: 'Units of batches, by what was answered, as requests for one; a unit that failed alone has a status of its own',
+    labels: ['tenant', 'model', 'version', 'reason', 'cause', 'format', 'status'],
+  },
+  batchDuration: {
+    name: 'recgate_batch_duration_seconds',
+    help: 'From the body of a batch read to the answer written; refusals under an empty model',
     labels: ['tenant', 'model'],
   },
   connectionsOpen: {

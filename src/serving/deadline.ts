@@ -20,10 +20,10 @@ export function requestDeadline(
   const modelAt = receivedAt + model.deadlineMs
   if (header === undefined) return { at: modelAt, modelAt }
   const asked = Number(header)
-  if (!/^[0-9]{1,9}$/.test(header) || asked < limits.deadlineMsMin)
+  if (!/^[0-9]{1,9}$/.test(header) || asked < limits.deadlineMsMin || asked > limits.deadlineMsAskedMax)
     return refuse(
       'header-invalid',
-      `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin} to 999999999`,
+      `the header "Recgate-Deadline-Ms" must be a whole number of milliseconds from ${limits.deadlineMsMin} to ${limits.deadlineMsAskedMax}`,
     )
   return { at: Math.min(receivedAt + asked, modelAt), modelAt }
 }

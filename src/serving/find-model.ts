@@ -19,7 +19,7 @@ export function findModel(
   if (typeof chosen === 'object')
     return refuse('parameter-repeated', 'the parameter "model" stands more than once')
   if (chosen === undefined && allowed.length > 1)
-    return refuse('model-ambiguous', 'the token allows several models; choose one with the parameter "model"')
+    return refuse('model-ambiguous', 'the token allows several models; choose one with "model"')
   const modelId = chosen ?? allowed[0]
   if (modelId === undefined || !allowed.includes(modelId)) return notAllowed
   return tenant.models.get(modelId) ?? notAllowed

@@ -1,6 +1,12 @@
 import type { ErrorCode, Refusal } from '../domain/errors.ts'
 import type { Cause, Format, Reason } from '../domain/reasons.ts'
-import type { ActiveTable, CompiledVersion, Snapshot, TrustedIssuer } from '../domain/snapshot.ts'
+import type {
+  ActiveTable,
+  CompiledModel,
+  CompiledVersion,
+  Snapshot,
+  TrustedIssuer,
+} from '../domain/snapshot.ts'
 
 /** What a request asks of the world. Adapters in `redis/`, `jwt/`, `catalog/` and `metrics/` implement it. */
 
@@ -57,9 +63,12 @@ export interface RecordReader {
 export interface ServingMetrics {
   answered(answer: CountedAnswer): void
   refused(refusal: CountedRefusal): void
+  /** A batch as one, and each of its units. */
+  batchAnswered(batch: CountedBatch): void
+  batchRefused(refusal: CountedRefusal): void
 }
 
-export interface CountedAnswer {
+interface CountedAnswer {
   readonly version: CompiledVersion
   readonly reason: Reason
   readonly cause: Cause | null
@@ -76,3 +85,13 @@ interface CountedRefusal {
   readonly tenantId: string | null
   readonly durationMs: number
 }
+
+interface CountedBatch {
+  readonly model: CompiledModel
+  readonly format: Format
+  readonly durationMs: number
+  readonly units: readonly CountedUnit[]
+}
+
+/** Whose record answered, or the status of a refusal. */
+type CountedUnit = Pick<CountedAnswer, 'version' | 'reason' | 'cause'> | { readonly status: number }

@@ -1,15 +1,15 @@
-import { CodecError } from '../domain/codec/codec.ts'
 import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
-import type { Format, Reason } from '../domain/reasons.ts'
+import type { Format } from '../domain/reasons.ts'
 import { createBoundedRead } from './bounded-reads.ts'
 import { requestDeadline } from './deadline.ts'
 import type { Query } from './find-model.ts'
-import { createFindTarget, type Target } from './find-target.ts'
-import { climbDown, defaultRecord, type Recommendation } from './ladder.ts'
+import { createFindTarget } from './find-target.ts'
+import { climbDown } from './ladder.ts'
 import type { NearCache } from './near-cache.ts'
 import type { RecordReader, Snapshots, TokenVerifier } from './ports.ts'
 import type { ReadBound } from './read-bound.ts'
 import { type Representation, represent } from './represent.ts'
+import { type Answer, representOrFall } from './represent-or-fall.ts'
 import type { TenantQuotas } from './tenant-quotas.ts'
 
 export interface RecommendationRequest {
@@ -23,11 +23,6 @@ export interface RecommendationRequest {
   readonly receivedAt: number
 }
 
-export interface Answer {
-  readonly recommendation: Recommendation
-  readonly representation: Representation
-}
-
 export interface RecommendServices {
   readonly verifier: TokenVerifier
   readonly snapshots: Snapshots
@@ -39,7 +34,7 @@ export interface RecommendServices {
   readonly quotas: TenantQuotas
 }
 
-const noSnapshot = refuse('busy', 'the gateway is starting')
+export const noSnapshot = refuse('busy', 'the gateway is starting')
 const unacceptable = refuse(
   'not-acceptable',
   'answers come as application/json or as application/vnd.recgate.packed',
@@ -59,7 +54,7 @@ export function createRecommend(services: RecommendServices) {
   const findTarget = createFindTarget({ nearCache, clock })
   const read = createBoundedRead(reader, readBound)
 
-  return async function recommend(request: RecommendationRequest): Promise<Answer | Refusal> {
+  return async function recommend(request: RecommendationRequest): Promise<Answer<Representation> | Refusal> {
     const catalog = snapshots.current()
     if (catalog === null) return noSnapshot
 
@@ -85,28 +80,9 @@ export function createRecommend(services: RecommendServices) {
       const recommendation = climbDown(model, target, found, row)
       if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
-      return representOrFall(target, recommendation, format)
+      return representOrFall(target, recommendation, format, represent)
     } finally {
       quotas.leave(tenant)
     }
   }
-}
-
-/** Bytes that Redis holds can be damaged in ways that only decoding shows: then the ladder goes on below them. */
-function representOrFall(target: Target, recommendation: Recommendation, format: Format): Answer | Refusal {
-  try {
-    return { recommendation, representation: represent(recommendation, format) }
-  } catch (error) {
-    // The default record is sound: it was packed here.
-    if (!(error instanceof CodecError) || recommendation.reason === 'default') throw error
-    const lower = fallBelow(target, recommendation.reason)
-    return isRefusal(lower) ? refuseTo(target.tenant.id, lower) : representOrFall(target, lower, format)
-  }
-}
-
-function fallBelow(target: Target, reason: Exclude<Reason, 'default'>): Recommendation | Refusal {
-  const { model, version, row } = target
-  if (reason === 'stale') return defaultRecord(model, version, 'table-damaged')
-  row.distrust(reason === 'sibling' ? 'control' : 'own')
-  return climbDown(model, target, { from: 'none', cause: 'table-damaged' }, row)
 }

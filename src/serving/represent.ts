@@ -26,9 +26,7 @@ export function represent(
   const [first, second] = head.etagSeeds[format]
   const headers = head.headers[format].slice()
   if (format === 'packed') {
-    // What a glance can tell without decoding: no record is empty, or of revision 0.
-    if (!packed[0])
-      throw new CodecError('revision-zero', 'the bits hold no record; what fits begins with its revision')
+    expectRevision(packed)
     const etag = entityTag(murmur3Bytes(packed, first), murmur3Bytes(packed, second))
     headers[etagIndex] = etag
     return { format, body: packed, headers, etag }
@@ -37,6 +35,22 @@ export function represent(
   const etag = entityTag(murmur3(record, first), murmur3(record, second))
   headers[etagIndex] = etag
   return { format, body: `${head.jsonPrefix}${record}}`, headers, etag }
+}
+
+/** The same without headers and ETag: the body of the answer. */
+export function representBody(
+  { version, model, reason, packed }: Recommendation,
+  format: Format,
+): string | Uint8Array {
+  if (format === 'json') return `${version.heads[reason].jsonPrefix}${model.codec.toJsonText(packed)}}`
+  expectRevision(packed)
+  return packed
+}
+
+/** What a glance can tell without decoding: no record is empty, or of revision 0. */
+function expectRevision(packed: Uint8Array): void {
+  if (!packed[0])
+    throw new CodecError('revision-zero', 'the bits hold no record; what fits begins with its revision')
 }
 
 const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'

@@ -39,9 +39,21 @@ function parameterRefusal(model: CompiledModel, query: Query): Refusal | null {
     if (name === 'model') continue
     const isUsed = model.parameters.get(name)
     if (isUsed === undefined)
-      return refuse('parameter-unknown', `the parameter ${quote(name)} is not known here`)
+      return refuse('parameter-unknown', `the parameter ${quoteName(name)} is not known here`)
     if (isUsed && typeof query[name] !== 'string')
-      return refuse('parameter-repeated', `the parameter ${quote(name)} stands more than once`)
+      return refuse('parameter-repeated', `the parameter ${quoteName(name)} stands more than once`)
+  }
+  return null
+}
+
+/** The same for parameters that need not be all: what is there must be declared, and fit. */
+export function givenParametersRefusal(model: CompiledModel, query: Query): Refusal | null {
+  const undeclared = parameterRefusal(model, query)
+  if (undeclared !== null) return undeclared
+  for (const part of model.key) {
+    if (part.source === 'claim' || !Object.hasOwn(query, part.name)) continue
+    const value = parameterValue(part, query)
+    if (typeof value !== 'string') return value
   }
   return null
 }
@@ -60,7 +72,7 @@ function parameterValue(part: QueryPart, query: Query): string | Refusal {
 }
 
 /** A name from outside, shortened: it goes into the answer. */
-function quote(name: string): string {
+export function quoteName(name: string): string {
   const charactersMax = limits.parameterNameShownCharactersMax
   return JSON.stringify(name.length <= charactersMax ? name : `${name.slice(0, charactersMax)}…`)
 }

@@ -4,9 +4,12 @@ import { type BucketShape, TokenBucket } from './token-bucket.ts'
 
 /** What each tenant may still ask of this process. A document's quota is the fleet's: each process gives its share of it. */
 export interface TenantQuotas {
-  /** Charges one request of a verified token; null: it may go on, and must `leave` when it is answered. */
-  enter(tenant: CompiledTenant): Refusal | null
-  leave(tenant: CompiledTenant): void
+  /**
+   * Charges one request of a verified token, or so many units of a batch, all of them or none; null: it may go on, and must
+   * `leave` with as many when it is answered.
+   */
+  enter(tenant: CompiledTenant, units?: number): Refusal | null
+  leave(tenant: CompiledTenant, units?: number): void
   /** Takes quotas over from a newer snapshot; what was spent before stays spent. */
   follow(snapshot: Pick<Snapshot, 'tenants'>): void
   /** How many processes share each quota from now on; 1 or more. */
@@ -36,21 +39,22 @@ export function createTenantQuotas(clock: () => number = () => performance.now()
   }
 
   return {
-    enter({ id, quota }) {
+    enter({ id, quota }, units = 1) {
       if (quota === null) return null
       const spent = byTenant.get(id)
       // The snapshot is newer than what was followed: a matter of one turn.
       if (spent === undefined) return null
-      if (spent.inProgress >= spent.concurrencyMax || !spent.bucket.take(clock())) return spent.refusal
-      spent.inProgress++
+      if (spent.inProgress + units > spent.concurrencyMax || !spent.bucket.take(clock(), units))
+        return refusalOf(spent, units)
+      spent.inProgress += units
       return null
     },
 
-    leave({ id, quota }) {
+    leave({ id, quota }, units = 1) {
       if (quota === null) return
       const spent = byTenant.get(id)
       // It may have entered before there was a quota.
-      if (spent !== undefined && spent.inProgress > 0) spent.inProgress--
+      if (spent !== undefined) spent.inProgress = Math.max(0, spent.inProgress - units)
     },
 
     follow({ tenants }) {
@@ -77,6 +81,16 @@ export function createTenantQuotas(clock: () => number = () => performance.now()
       processes = count
       for (const spent of byTenant.values()) shape(spent, spent.quota)
     },
+  }
+}
+
+/** A batch that no waiting helps is told so. */
+function refusalOf({ refusal, bucket, concurrencyMax }: Spent, units: number): Refusal {
+  const unitsMax = Math.floor(Math.min(bucket.burst, concurrencyMax))
+  if (units <= unitsMax) return refusal
+  return {
+    ...refusal,
+    detail: `the quota lets ${unitsMax} units at once pass here, and this batch has ${units}; ask in smaller ones`,
   }
 }
 

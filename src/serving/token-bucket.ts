@@ -18,12 +18,17 @@ export class TokenBucket {
     this.filledAtMs = nowMs
   }
 
-  /** Whether there was one to take. */
-  take(nowMs: number): boolean {
+  /** Whether there were so many to take; none are where there were fewer. */
+  take(nowMs: number, count = 1): boolean {
     this.fill(nowMs)
-    if (this.level < 1) return false
-    this.level--
+    if (this.level < count) return false
+    this.level -= count
     return true
+  }
+
+  /** The most that can ever be taken at once. */
+  get burst(): number {
+    return this.shape.burst
   }
 
   /** A bucket that was half full is half full again, so that no change gives away what was spent, or takes what was saved. */

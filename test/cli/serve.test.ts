@@ -123,6 +123,20 @@ describe('token', () => {
     if (process.platform !== 'win32') expect(mode & 0o777).toBe(0o600)
   })
 
+  test('with the scope of batches is a game server’s', async () => {
+    const { stdout } = await token('--sub', 'server', '--model', 'scores', '--scope', 'recommendations:batch')
+    const { data } = await addressesOf(trusting)
+    const response = await fetch(`${data.replace('0.0.0.0', '127.0.0.1')}/recommendations/batch`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${stdout.trim()}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ units: ['player-0'] }),
+    })
+    expect(await response.json()).toEqual({
+      items: [{ model: 'scores', version: 'itemcf', reason: 'override', recommendation: { score: 0 } }],
+    })
+    expect((await ask(trusting, stdout.trim())).status).toBe(403)
+  })
+
   test('has the claims that were asked for', async () => {
     const result = await token(
       '--sub',
@@ -133,6 +147,9 @@ describe('token', () => {
       '--claim',
       'region=eu=1',
       'vip=',
+      '--scope',
+      'one',
+      'two',
       '--lifetime',
       '60',
       '--json',
@@ -140,7 +157,7 @@ describe('token', () => {
     const [{ token: text, claims }] = result.json<{ token: string; claims: object }>() as [
       { token: string; claims: object },
     ]
-    expect(claims).toMatchObject({ sub: 'x', model: ['a', 'b'], region: 'eu=1', vip: '' })
+    expect(claims).toMatchObject({ sub: 'x', model: ['a', 'b'], region: 'eu=1', vip: '', scope: 'one two' })
     const payload = JSON.parse(Buffer.from(text.split('.')[1]!, 'base64url').toString())
     expect(claims).toEqual(payload)
     expect(payload).toMatchObject({ iss: 'https://dev.recgate.invalid/studio', aud: 'recgate' })

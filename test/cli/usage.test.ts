@@ -39,6 +39,7 @@ describe('help', () => {
       'assign',
       'decode',
       'client',
+      'openapi',
     ])
     const below = await Promise.all(
       top.map(async (name) => (await commandsOf([name])).map((inner) => [name, inner])),

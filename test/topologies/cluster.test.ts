@@ -32,6 +32,20 @@ describe.skipIf(await cannotRun('a studio on a Cluster'))('a studio on a Cluster
     expect(keys.filter((count) => count > 0).length).toBe(6)
   })
 
+  test('is served in batches, each across all nodes', async () => {
+    for (const first of [0, 1_000]) {
+      const players = Array.from({ length: 1_000 }, (_, index) => first + index)
+      await until('every row was read', async () => {
+        const answers = await studio.batchOf(players)
+        const expected = players.map(studio.expectedOf)
+        // What stood in for a row on a busy machine is asked for again.
+        if (answers.some(({ reason }, index) => reason !== expected[index]!.reason)) return false
+        expect(answers).toEqual(expected)
+        return true
+      })
+    }
+  })
+
   test('hears of changes by announcement', async () => {
     await studio.changeCatalog()
     await studio.publishAgain()

@@ -3,6 +3,7 @@ import { createLog } from '../../src/commands/output.ts'
 import { composeTools, type Tools } from '../../src/compose.ts'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../src/domain/codec/record-schema.ts'
+import { answeredBatch, batchScope } from '../http/batch-client.ts'
 import { ask, jsonOf } from '../http/client.ts'
 import {
   applyWithSalt,
@@ -47,6 +48,8 @@ export interface ServedStudio {
   readonly tools: Tools
   /** Asks for a player; `format` is JSON if nothing else is said. */
   answerOf(player: number, format?: 'json' | 'packed'): Promise<Answer>
+  /** Asks for these players in one batch, in JSON. */
+  batchOf(players: readonly number[]): Promise<Answer[]>
   /** What the player must be told while every row can be read. */
   expectedOf(player: number): Answer
   /** Asks for every player in both formats, and compares every answer. */
@@ -88,6 +91,7 @@ export async function serveStudio(environment: Readonly<Record<string, string>>)
   const tokens = await Promise.all(
     everybody.map((player) => issuer.token({ sub: playerId(player), model: 'games' })),
   )
+  const service = await issuer.token({ sub: 'game-server', model: 'games', scope: batchScope })
   const gateway = await startGateway(settings)
 
   function expectedOf(player: number): Answer {
@@ -110,10 +114,20 @@ export async function serveStudio(environment: Readonly<Record<string, string>>)
     return { status: reply.status, reason, version, record }
   }
 
+  async function batchOf(players: readonly number[]): Promise<Answer[]> {
+    const body = { units: players.map(playerId) }
+    return (await answeredBatch(gateway.data, body, service)).map((item) =>
+      'reason' in item
+        ? { status: 200, reason: item.reason, version: item.version, record: item.recommendation }
+        : { status: item.status, reason: item.code, version: '', record: null },
+    )
+  }
+
   return {
     gateway,
     tools,
     answerOf,
+    batchOf,
     expectedOf,
     async expectEveryAnswer() {
       for (const format of ['json', 'packed'] as const) {

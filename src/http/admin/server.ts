@@ -18,14 +18,17 @@ export interface AdminPlaneServices {
   readonly tenant: (tenantId: string) => Promise<TenantView | null>
   /** Every request must carry it as bearer token; null: the listener is bound to loopback, and open. */
   readonly token: string | null
+  /** The data plane's OpenAPI document. */
+  readonly openApi: object
   readonly onUnexpected: (error: Error) => void
 }
 
-/** The administrators' listener: reads the catalog as it stands in the store. */
+/** The administrators' listener: reads the catalog as it stands in the store, and describes the data plane. */
 export function buildAdminPlane({
   tenants,
   tenant,
   token,
+  openApi,
   onUnexpected,
 }: AdminPlaneServices): FastifyInstance {
   const app = fastify({ logger: false })
@@ -47,6 +50,7 @@ export function buildAdminPlane({
     return sendProblem(reply, 'token-invalid', 'the admin plane needs its bearer token')
   })
 
+  app.get('/openapi.json', async () => openApi)
   app.get('/api/tenants', async () => ({ tenants: await tenants() }))
   app.get<{ Params: { tenantId: string } }>('/api/tenants/:tenantId', async (request, reply) => {
     const view = await tenant(request.params.tenantId)

@@ -43,16 +43,19 @@ export function isPreflight({ method, headers }: IncomingMessage): boolean {
   )
 }
 
-const exposed = ['Access-Control-Expose-Headers', 'ETag, Recgate, Retry-After']
+/** What an allowed origin's answers carry, and what its preflights do. */
+export const corsHeaders = {
+  exposed: { 'Access-Control-Expose-Headers': 'ETag, Recgate, Retry-After' },
+  preflight: {
+    'Access-Control-Allow-Methods': 'GET, HEAD',
+    'Access-Control-Allow-Headers': 'Authorization, Accept, If-None-Match, Recgate-Deadline-Ms, traceparent',
+    'Access-Control-Max-Age': String(limits.preflightSecondsMax),
+  },
+} as const
 
-const preflight = [
-  'Access-Control-Allow-Methods',
-  'GET, HEAD',
-  'Access-Control-Allow-Headers',
-  'Authorization, Accept, If-None-Match, Recgate-Deadline-Ms, traceparent',
-  'Access-Control-Max-Age',
-  String(limits.preflightSecondsMax),
-]
+/** As Node writes them: names and values in turn. */
+const exposed = Object.entries(corsHeaders.exposed).flat()
+const preflight = Object.entries(corsHeaders.preflight).flat()
 
 function addToVary(headers: string[], name: string): void {
   for (let index = 0; index < headers.length; index += 2)

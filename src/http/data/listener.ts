@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../domain/errors.ts'
@@ -26,12 +32,16 @@ export interface ListenerHandlers {
   readonly refuse: (...parameters: [...Parameters<RequestListener>, detail: string]) => void
   /** What never became a request; every answer that was due has been written. */
   readonly refuseSocket: (socket: Socket, code: ErrorCode, origin: string | undefined) => void
+  /** Whether it may have a body that means something. */
+  readonly takesBody: (request: IncomingMessage) => boolean
+  /** Such a body does not come whole. The request is not answered yet, and its answer is the connection's last. */
+  readonly failBody: (request: IncomingMessage, code: ErrorCode) => void
 }
 
 /** Node's HTTP server with every bound set, and with nothing answered past the handlers. */
 export function createListener(bounds: ListenerBounds, handlers: ListenerHandlers): Server {
   const { requestTimeoutMs, keepAliveMs, connectionsMax, requestsPerConnectionMax } = bounds
-  const { handle, refuse, refuseSocket } = handlers
+  const { handle, refuse, refuseSocket, takesBody, failBody } = handlers
   const server = createServer({
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: requestTimeoutMs,
@@ -46,15 +56,15 @@ export function createListener(bounds: ListenerBounds, handlers: ListenerHandler
   server.maxConnections = connectionsMax
   server.maxRequestsPerSocket = requestsPerConnectionMax
   /** The last request of a connection that has a body, which may still be on its way after the answer. */
-  const bodies = new WeakMap<Duplex, IncomingMessage>()
+  const bodies = new WeakMap<Duplex, Exchange>()
   const refused = new WeakSet<Duplex>()
 
   const onRequest: RequestListener = (request, response) => {
     const { headers } = request
     const fault = faultOfRequest(request)
     if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
-      bodies.set(request.socket, request)
-    if (fault !== null || isLast(request) || reachedMax(response)) response.shouldKeepAlive = false
+      bodies.set(request.socket, { request, response })
+    if (fault !== null || isLast(request, takesBody) || reachedMax(response)) response.shouldKeepAlive = false
     if (fault === null) handle(request, response)
     else refuse(request, response, fault)
   }
@@ -80,7 +90,13 @@ export function createListener(bounds: ListenerBounds, handlers: ListenerHandler
       socket.destroy()
       return
     }
-    const isBody = bodies.get(socket)?.complete === false
+    const body = bodies.get(socket)
+    const isBody = body?.request.complete === false
+    if (isBody && !body.response.headersSent && takesBody(body.request)) {
+      body.response.shouldKeepAlive = false
+      failBody(body.request, fault)
+      return
+    }
     afterAnswers(socket, () => {
       // Its request has been answered.
       if (isBody) socket.destroy()
@@ -90,13 +106,21 @@ export function createListener(bounds: ListenerBounds, handlers: ListenerHandler
   return server
 }
 
-/** Bodies that are dropped are read to their end first; one that is large, or of no known length, is not worth it. */
-function isLast({ headers }: IncomingMessage): boolean {
-  return (
-    headers['transfer-encoding'] !== undefined ||
-    headers.expect !== undefined ||
-    Number(headers['content-length'] ?? 0) > limits.bodyBytesDroppedMax
-  )
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/**
+ * Bodies that are dropped are read to their end first; one that is large, or of no known length, is not worth it. One that
+ * could have meant something is: a client that is cut while it writes may never read what is wrong.
+ */
+function isLast(request: IncomingMessage, takesBody: ListenerHandlers['takesBody']): boolean {
+  const { headers } = request
+  const bytes = Number(headers['content-length'] ?? 0)
+  const isKnown = headers['transfer-encoding'] === undefined && headers.expect === undefined
+  if (isKnown && bytes <= limits.bodyBytesDroppedMax) return false
+  return bytes > limits.batchBodyBytesDroppedMax || !takesBody(request)
 }
 
 /** Node marks the last response that a connection may have, and leaves closing to `shouldKeepAlive`. */

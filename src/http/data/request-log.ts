@@ -26,7 +26,7 @@ export function clientOf(request: FastifyRequest): string | null {
 }
 
 /** A path that isn't known may be anything, and is cut. */
-export function loggedPath(url: string, known: ReadonlySet<string>): string {
+export function loggedPath(url: string, known: { has(path: string): boolean }): string {
   const path = url.split(/[?#]/, 1)[0] ?? ''
   if (known.has(path) || path.length <= limits.loggedPathCharactersMax) return path
   return `${path.slice(0, limits.loggedPathCharactersMax)}…`

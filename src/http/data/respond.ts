@@ -3,15 +3,17 @@ import { contentLengthIndex } from '../../domain/answer-head.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
 import type { Representation } from '../../serving/represent.ts'
-import { allowedMethods, problemBody, problemHeaders, statusOf } from '../problem.ts'
+import { problemBody, problemHeaders, statusOf } from '../problem.ts'
 import { type Cors, isPreflight } from './cors.ts'
 
 export interface Responder {
   sendRepresentation(response: ServerResponse, status: 200 | 304, representation: Representation): void
-  sendProblem(response: ServerResponse, code: ErrorCode, detail: string): void
-  sendText(response: ServerResponse, status: number, text: string): void
+  /** `allowed` are the path's methods, which a refused one is told. */
+  sendProblem(response: ServerResponse, code: ErrorCode, detail: string, allowed?: string): void
+  /** What no cache may keep. */
+  sendUncached(response: ServerResponse, status: number, mediaType: string, body: string | Uint8Array): void
   /** Answers OPTIONS, a preflight among them. */
-  sendOptions(response: ServerResponse): void
+  sendOptions(response: ServerResponse, allowed: string): void
 }
 
 /**
@@ -54,14 +56,14 @@ export function createResponder(isDraining: () => boolean, cors: Cors | null): R
       headers[contentLengthIndex] = String(body.bytes)
       send(response, status, headers, body)
     },
-    sendProblem(response, code, detail) {
-      sendBody(response, statusOf[code], [...problemHeaders(code)], bodyOfProblem(code, detail))
+    sendProblem(response, code, detail, allowed) {
+      sendBody(response, statusOf[code], [...problemHeaders(code, allowed)], bodyOfProblem(code, detail))
     },
-    sendText(response, status, text) {
-      sendBody(response, status, ['Content-Type', 'text/plain', 'Cache-Control', 'no-store'], bodyOf(text))
+    sendUncached(response, status, mediaType, body) {
+      sendBody(response, status, ['Content-Type', mediaType, 'Cache-Control', 'no-store'], bodyOf(body))
     },
-    sendOptions(response) {
-      send(response, 204, ['Allow', allowedMethods], noBody)
+    sendOptions(response, allowed) {
+      send(response, 204, ['Allow', allowed], noBody)
     },
   }
 }

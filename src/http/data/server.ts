@@ -1,22 +1,30 @@
 import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { type ErrorCode, isRefusal, type Refusal, refuse } from '../../domain/errors.ts'
+import { type ErrorCode, isRefusal, type Refusal } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
 import type { Query } from '../../serving/find-model.ts'
 import type { ServingMetrics } from '../../serving/ports.ts'
-import type { Answer, createRecommend } from '../../serving/recommend.ts'
+import type { createRecommend } from '../../serving/recommend.ts'
+import type { createRecommendBatch } from '../../serving/recommend-batch.ts'
+import type { Representation } from '../../serving/represent.ts'
+import type { Answer } from '../../serving/represent-or-fall.ts'
 import { allowedMethods, statusOf } from '../problem.ts'
 import { preferredFormat } from './accept.ts'
 import { createAcceptQueue } from './accept-queue.ts'
+import { notJson } from './batch-body.ts'
+import { createBatchHandler } from './batch-route.ts'
 import { refuseOnSocket } from './broken-request.ts'
 import { createCors } from './cors.ts'
 import { createListener, type ListenerBounds } from './listener.ts'
+import { failed, tooMuch, urlTooLong } from './own-refusals.ts'
+import { createRequestBodies } from './request-body.ts'
 import type { RequestGate } from './request-gate.ts'
 import { clientOf, loggedPath, type RequestLog, type ServedRequest } from './request-log.ts'
-import { createResponder, entityTagMatches } from './respond.ts'
+import { createResponder, entityTagMatches, type Responder } from './respond.ts'
 
 export interface DataPlaneServices {
   readonly recommend: ReturnType<typeof createRecommend>
+  readonly recommendBatch: ReturnType<typeof createRecommendBatch>
   readonly metrics: ServingMetrics
   readonly gate: RequestGate
   readonly isDraining: () => boolean
@@ -36,11 +44,17 @@ export interface DataPlaneOptions {
   readonly trustProxy: readonly string[]
 }
 
-/** The public listener: `GET|HEAD|OPTIONS /recommendations`, and `GET /healthz` for load balancers. */
+/**
+ * The public listener: `GET|HEAD|OPTIONS /recommendations` for players, `POST|OPTIONS /recommendations/batch` for game
+ * servers, and `GET /healthz` for load balancers.
+ */
 export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOptions): FastifyInstance {
-  const { recommend, metrics, gate, isDraining, requestLog, onUnexpected } = services
+  const { recommend, recommendBatch, metrics, gate, isDraining, requestLog, onUnexpected } = services
   const cors = createCors(options.corsOrigins)
   const responder = createResponder(isDraining, cors)
+  // No page may hold a token that names any player.
+  const batchResponder = createResponder(isDraining, null)
+  const bodies = createRequestBodies()
   const app = fastify({
     logger: false,
     serverFactory: (handle) =>
@@ -55,6 +69,8 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
           refuseOnSocket(socket, code, { cors, origin })
           countUnrouted(null, client, code)
         },
+        takesBody: isBatch,
+        failBody: bodies.fail,
       }),
     // The listener has its own.
     clientErrorHandler: () => undefined,
@@ -71,7 +87,8 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   })
   // A server that doesn't listen can't be closed; Fastify would say so.
   app.addHook('preClose', () => acceptQueue.release())
-  // No body is ever read: what is sent with one gets the answer that it would get without.
+  // The framework reads no body: a batch has its own way, and what else is sent with one gets the answer that it would
+  // get without.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
@@ -81,16 +98,26 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     exposeHeadRoute: false,
     handler: handleRecommendation,
   })
-  for (const path of knownPaths)
+  const { answerBatch, handleBatch } = createBatchHandler({
+    recommendBatch,
+    metrics,
+    gate,
+    responder: batchResponder,
+    bodies,
+    logServed,
+    onUnexpected,
+  })
+  app.post(batchPath, handleBatch)
+  for (const [path, methods] of knownPaths)
     app.options(path, (request, reply) => {
       reply.hijack()
-      responder.sendOptions(reply.raw)
+      responderOf(request).sendOptions(reply.raw, methods)
       logServed(request, 204, null, 0)
     })
   app.get('/healthz', (request, reply) => {
     reply.hijack()
     const [status, text] = isDraining() ? [503, 'draining'] : [200, 'up']
-    responder.sendText(reply.raw, status, text)
+    responder.sendUncached(reply.raw, status, 'text/plain', text)
     logServed(request, status, null, 0)
   })
   app.setNotFoundHandler(refuseUnrouted)
@@ -98,6 +125,8 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     const { statusCode } = error as { statusCode?: number }
     // The framework looks at a body's type before it says that nothing takes one.
     if (request.is404) return refuseUnrouted(request, reply)
+    if (statusCode === 415 && isBatch(request.raw))
+      return answerBatch(request, reply, notJson, performance.now())
     if (statusCode !== undefined && statusCode < 500)
       return refuseNow(
         request,
@@ -118,7 +147,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       answer(request, reply, tooMuch, receivedAt)
       return
     }
-    const leave = (outcome: Answer | Refusal) => {
+    const leave = (outcome: Answer<Representation> | Refusal) => {
       gate.leave()
       try {
         answer(request, reply, outcome, receivedAt)
@@ -149,7 +178,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   function answer(
     request: FastifyRequest,
     reply: FastifyReply,
-    outcome: Answer | Refusal,
+    outcome: Answer<Representation> | Refusal,
     receivedAt: number,
   ): void {
     if (isRefusal(outcome)) {
@@ -171,16 +200,21 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
 
   function refuseUnrouted(request: FastifyRequest, reply: FastifyReply): void {
     const url = request.raw.url ?? ''
-    const isKnown = knownPaths.has(url.split('?', 1)[0] ?? '')
+    const methods = knownPaths.get(pathOf(request.raw))
     if (url.length > limits.urlBytesMax) refuseNow(request, reply, urlTooLong.refused, urlTooLong.detail)
-    else if (isKnown) refuseNow(request, reply, 'method-not-allowed', `this path takes ${allowedMethods}`)
+    else if (methods !== undefined)
+      refuseNow(request, reply, 'method-not-allowed', `this path takes ${methods}`)
     else refuseNow(request, reply, 'path-not-found', 'there is nothing at this path')
   }
 
   function refuseNow(request: FastifyRequest, reply: FastifyReply, code: ErrorCode, detail: string): void {
     reply.hijack()
-    responder.sendProblem(reply.raw, code, detail)
+    responderOf(request).sendProblem(reply.raw, code, detail, knownPaths.get(pathOf(request.raw)))
     countUnrouted(request.raw, requestLog === null ? null : clientOf(request), code)
+  }
+
+  function responderOf({ raw }: FastifyRequest): Responder {
+    return pathOf(raw) === batchPath ? batchResponder : responder
   }
 
   /** @param request null where it never became one */
@@ -202,7 +236,22 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   return app
 }
 
-const knownPaths: ReadonlySet<string> = new Set(['/recommendations', '/healthz'])
+const batchPath = '/recommendations/batch'
+
+/** With the methods that each takes. */
+const knownPaths: ReadonlyMap<string, string> = new Map([
+  ['/recommendations', allowedMethods],
+  ['/healthz', allowedMethods],
+  [batchPath, 'POST, OPTIONS'],
+])
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? ''
+}
+
+function isBatch(request: IncomingMessage): boolean {
+  return request.method === 'POST' && pathOf(request) === batchPath
+}
 
 function servedRequest(
   request: IncomingMessage | null,
@@ -214,7 +263,3 @@ function servedRequest(
   const path = request === null ? null : loggedPath(request.url ?? '', knownPaths)
   return { client, method: request?.method ?? null, path, status, code, durationMs }
 }
-
-const urlTooLong = refuse('url-too-long', `the URL must be at most ${limits.urlBytesMax} bytes`)
-const tooMuch = refuse('busy', 'there is too much to do at the moment; come back in a moment')
-const failed = refuse('internal', 'the gateway failed; it has been noted')

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/domain/errors.ts'
 import { problemBody, problemHeaders, statusOf } from '../../../src/http/problem.ts'
 
-/** DESIGN's statuses: a client may see no other. */
-const statuses = [400, 401, 403, 404, 405, 406, 408, 414, 429, 431, 500, 503]
+/** DESIGN's statuses, and those that only a batch meets (413, 415): a client may see no other. */
+const statuses = [400, 401, 403, 404, 405, 406, 408, 413, 414, 415, 429, 431, 500, 503]
 
 const codes = Object.keys(statusOf) as ErrorCode[]
 

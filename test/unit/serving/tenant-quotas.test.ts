@@ -63,6 +63,56 @@ test('one that leaves makes room for one', () => {
   expect(quotas.enter(tenant)).not.toBeNull()
 })
 
+describe('a batch', () => {
+  const detail = (refusal: unknown) => (refusal as { detail: string } | null)?.detail
+
+  test('is charged for all its units or for none', () => {
+    const tenant = tenantOf('a', { requestsPerSecond: 1, burst: 10, concurrency: 1_000 })
+    const { quotas, together, pass } = scene(tenant)
+    expect(quotas.enter(tenant, 7)).toBeNull()
+    quotas.leave(tenant, 7)
+    expect(quotas.enter(tenant, 4)).toMatchObject({ refused: 'quota-exceeded', tenantId: 'a' })
+    expect(together(tenant, 10)).toBe(3)
+    pass(4_000)
+    expect(quotas.enter(tenant, 4)).toBeNull()
+  })
+
+  test('has all its units answered at one time', () => {
+    const tenant = tenantOf('a', { ...wide, concurrency: 5 })
+    const { quotas, together } = scene(tenant)
+    expect(quotas.enter(tenant, 3)).toBeNull()
+    expect(quotas.enter(tenant, 3)).not.toBeNull()
+    expect(together(tenant, 5)).toBe(2)
+    quotas.leave(tenant, 3)
+    expect(quotas.enter(tenant, 5)).toBeNull()
+    quotas.leave(tenant, 5)
+    expect(together(tenant, 9)).toBe(5)
+  })
+
+  test('that no waiting helps is told how many units may be', () => {
+    const small = tenantOf('small', { ...wide, burst: 40, concurrency: 30 })
+    const slow = tenantOf('slow', { ...wide, burst: 21, concurrency: 30 })
+    const { quotas } = scene(small, slow)
+    const most = (units: number) =>
+      `the quota lets ${units} units at once pass here, and this batch has 100; ask in smaller ones`
+    expect(detail(quotas.enter(small, 100))).toBe(most(30))
+    expect(detail(quotas.enter(slow, 100))).toBe(most(21))
+    quotas.shareAmong(2)
+    expect(detail(quotas.enter(small, 100))).toBe(most(15))
+    expect(detail(quotas.enter(slow, 100))).toBe(most(10))
+    expect(quotas.enter(slow, 10)).toBeNull()
+    // This one may pass in a moment.
+    expect(detail(quotas.enter(slow, 10))).toBe('there are more requests than have been agreed upon')
+  })
+
+  test('with no unit that fits costs nothing', () => {
+    const tenant = tenantOf('a', { ...wide, burst: 1 })
+    const { quotas } = scene(tenant)
+    for (let round = 0; round < 5; round++) expect(quotas.enter(tenant, 0)).toBeNull()
+    expect(quotas.enter(tenant)).toBeNull()
+  })
+})
+
 describe('among processes', () => {
   test('each gives its share, and the whole when it is alone again', () => {
     const tenant = tenantOf('a', { requestsPerSecond: 100, burst: 12, concurrency: 7 })

@@ -26,6 +26,16 @@ test('whoever is refused loses nothing by it', () => {
   expect(bucket.take(1_000)).toBe(true)
 })
 
+test('gives several at once, or none of them', () => {
+  const bucket = new TokenBucket({ perSecond: 1, burst: 5 }, 0)
+  expect(bucket.take(0, 6)).toBe(false)
+  expect(bucket.take(0, 3)).toBe(true)
+  expect(bucket.take(0, 3)).toBe(false)
+  expect(bucket.take(1_000, 3)).toBe(true)
+  expect(drain(bucket, 1_000)).toBe(0)
+  expect(bucket.burst).toBe(5)
+})
+
 test('less than one a second comes back, too', () => {
   const bucket = new TokenBucket({ perSecond: 0.25, burst: 1 }, 0)
   expect(drain(bucket, 0)).toBe(1)
