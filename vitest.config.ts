@@ -16,6 +16,8 @@ export default defineConfig({
             'test/browser/**',
             'test/faults/**',
             'test/airflow/**',
+            'test/clients/**',
+            'test/openapi/**',
           ],
           globalSetup: ['test/support/global-redis.ts'],
           // Many tests wait for servers more than they compute.
@@ -37,6 +39,25 @@ export default defineConfig({
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/support/global-redis.ts'],
           ...timeouts,
+        },
+      },
+      {
+        test: {
+          name: 'clients',
+          include: ['test/clients/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
+          // Compilers with sanitizers: minutes of one core for a program with all schemas.
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'openapi',
+          include: ['test/openapi/**/*.test.ts'],
+          globalSetup: ['test/support/global-redis.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
         },
       },
       {

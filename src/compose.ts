@@ -26,7 +26,7 @@ import { createKeySets, type KeySets } from './jwt/key-sets.ts'
 import { checkSavedKeys } from './jwt/saved-keys.ts'
 import { createTokenVerifier } from './jwt/token-verifier.ts'
 import { registerCatalogMetrics, registerStateMetrics } from './metrics/catalog-metrics.ts'
-import { registerConnectionMetrics } from './metrics/connection-metrics.ts'
+import { createFlushCounter, registerConnectionMetrics } from './metrics/connection-metrics.ts'
 import { registerKeyMetrics } from './metrics/key-metrics.ts'
 import { registerNearCacheMetrics } from './metrics/near-cache-metrics.ts'
 import { registerOverloadMetrics } from './metrics/overload-metrics.ts'
@@ -167,6 +167,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
               log.debug({ ...served, durationMs: rounded(served.durationMs) }, 'request')
           : null,
         onUnexpected,
+        onAcceptQueueFlushed: createFlushCounter(registry),
       }
       const { data: bounds, cors, trustProxy } = settings
       const app = buildDataPlane(services, { bounds, corsOrigins: cors.origins, trustProxy })

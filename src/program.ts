@@ -361,6 +361,30 @@ program
     })
   })
 
+program
+  .command('client')
+  .description('source files for games: what decodes a model’s packed records, and fetches them')
+  .argument('<language>', 'typescript, or json for those who write a decoder of their own')
+  .option('--tenant <id>', 'the studio, for the model as it is live')
+  .requiredOption('--model <id>', 'the model')
+  .option('--document <file>', 'take the model from this file instead')
+  .option('--out <dir>', 'where the files go; a single one may go to standard output')
+  .addOption(configOption())
+  .addHelpText(
+    'after',
+    example('recgate client typescript --document config/demo/tenant.yaml --model games --out src/recgate'),
+  )
+  .action(async (language: string, { config, tenant, model, document, out }) => {
+    const { generateClient } = await import('./commands/client.ts')
+    await generateClient(language, {
+      tenant,
+      model,
+      documentFile: document,
+      out: out ?? null,
+      settings: () => settingsOf(config),
+    })
+  })
+
 /** Of the command that runs, for the message that it may end in. */
 let settings: Settings | null = null
 let isJson = false

@@ -227,6 +227,11 @@ export const limits = {
   /** How often event loop and heap are sampled, and of the heap that V8 may take, what may be used. */
   pressureSampleMs: 250,
   heapShareMax: 0.9,
+  /** How often it is judged whether what waits to be accepted is stale; the queue is closed for as long. */
+  acceptSampleMs: 100,
+  /** Abandoned connections in a sample that say something, of an event loop that was at work for more than this part of it. */
+  acceptAbandonedMin: 8,
+  acceptBusyMin: 0.5,
   /** A gateway that misses so many heartbeats counts as dead. */
   heartbeatsMissedMax: 4,
   /** Of an error that ends the process, as the log has it. */
@@ -249,8 +254,8 @@ export const limits = {
   /** Batches of one tenant, and of all, that a process has at one time, those included whose bodies are on their way. */
   batchesPerTenantMax: 8,
   batchesMax: 32,
-  /** How often connections are asked whether their request is late. */
-  lateRequestCheckMs: 500,
+  /** How often connections are asked whether their request is late: those that are found together hold up everybody. */
+  lateRequestCheckMs: 100,
   /** What a refused connection may still send, so that its client reads the answer before it is reset. */
   lingerMsMax: 1_000,
   /** How long a client may leave its answers unread; longer than any deadline, so that waiting for one is not meant. */

@@ -22,3 +22,14 @@ export function registerConnectionMetrics(registry: Registry, server: Server): v
   })
   server.on('drop', () => dropped.inc())
 }
+
+/** Counts a queue of connections that was reset. */
+export function createFlushCounter(registry: Registry): () => void {
+  const { acceptQueueFlushed } = metricNames
+  const flushed = new Counter({
+    name: acceptQueueFlushed.name,
+    help: acceptQueueFlushed.help,
+    registers: [registry],
+  })
+  return () => flushed.inc()
+}

@@ -40,6 +40,11 @@ export const metricNames = {
     help: 'Connections of the data plane that were closed unread, because data.connectionsMax were open',
     labels: [],
   },
+  acceptQueueFlushed: {
+    name: 'recgate_accept_queue_flushed_total',
+    help: 'Times that connections which waited to be accepted were reset, because requests waited too long for their turn or nobody waited any more',
+    labels: [],
+  },
   storeBreakerOpen: {
     name: 'recgate_store_breaker_open',
     help: 'Whether reads are answered without this Redis, because it fails them: 1 or 0, by node',

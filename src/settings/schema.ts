@@ -27,6 +27,8 @@ const dataListener = z
     inFlightMax: z.int().min(1).max(1_000_000).default(8_192),
     /** At 80,000 requests a second as many as a deadline of 50 ms can leave waiting. */
     readsInFlightMax: z.int().min(1).max(limits.readsInFlightMax).default(4_096),
+    /** Clients give up after a second or so; a container that is held to part of a core stands still for 0.1 s at a time. */
+    turnWaitMsMax: z.int().min(1).max(600_000).default(250),
     /** Whoever waits for so long has given up. */
     eventLoopDelayMsMax: z.int().min(1).max(600_000).default(1_000),
     /** A gateway at its peak is at work all the time: only where something else needs the core this should be less than 1. */
@@ -179,6 +181,7 @@ export const settingsOfEnvironment = {
   RECGATE_DATA_REQUESTS_PER_CONNECTION_MAX: { path: ['data', 'requestsPerConnectionMax'], type: 'number' },
   RECGATE_DATA_IN_FLIGHT_MAX: { path: ['data', 'inFlightMax'], type: 'number' },
   RECGATE_DATA_READS_IN_FLIGHT_MAX: { path: ['data', 'readsInFlightMax'], type: 'number' },
+  RECGATE_DATA_TURN_WAIT_MS_MAX: { path: ['data', 'turnWaitMsMax'], type: 'number' },
   RECGATE_DATA_EVENT_LOOP_DELAY_MS_MAX: { path: ['data', 'eventLoopDelayMsMax'], type: 'number' },
   RECGATE_DATA_EVENT_LOOP_UTILIZATION_MAX: { path: ['data', 'eventLoopUtilizationMax'], type: 'number' },
   RECGATE_DATA_HEAP_BYTES_MAX: { path: ['data', 'heapBytesMax'], type: 'number' },

@@ -1,22 +1,18 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compileRecordSchema } from '../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../src/domain/codec/record-schema.ts'
 import { gamesRecord, playerRecord, versionSalt } from '../http/games.ts'
 import { type GamesStudio, startGamesStudio } from '../http/games-studio.ts'
+import { chromiumMissing, launchChromium } from '../support/chromium.ts'
 
 /** A web game's page on one origin, the gateway on another, and a browser between them that enforces CORS. */
 
-const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
-const hasChromium = existsSync(executablePath)
-if (!hasChromium)
-  process.stderr.write(
-    `tests: no browser at ${executablePath}: skipped; apt-get install chromium, or set CHROMIUM_PATH\n`,
-  )
+const hasChromium = chromiumMissing === null
+if (!hasChromium) process.stderr.write(`tests: the browser's are skipped, for want of ${chromiumMissing}\n`)
 
 const packed = 'application/vnd.recgate.packed'
 const codec = compileRecordSchema(recordSchemaDocument.parse(gamesRecord))
@@ -35,13 +31,7 @@ beforeAll(async () => {
   if (!hasChromium) return
   studio = await startGamesStudio()
   token = await studio.token(1)
-  const flags = [
-    '--disable-gpu',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ]
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', ...flags] })
+  browser = await launchChromium()
   game = await pageOfItsOwn()
   stranger = await pageOfItsOwn()
   allowed = (await studio.start({ RECGATE_CORS_ORIGINS: new URL(game.url()).origin })).data

@@ -38,6 +38,7 @@ describe('help', () => {
       'token',
       'assign',
       'decode',
+      'client',
     ])
     const below = await Promise.all(
       top.map(async (name) => (await commandsOf([name])).map((inner) => [name, inner])),
@@ -112,6 +113,17 @@ describe.concurrent('wrong usage exits 2, says what is wrong and does nothing', 
       /--hex must be an even number/,
     ],
     ['no schema to decode with', ['decode', '--model', 'b', '--hex', '01'], /--tenant, or --document/],
+    [
+      'a language that there is no client in',
+      ['client', 'cobol', '--document', 'config/demo/tenant.yaml', '--model', 'games'],
+      /no client in cobol; there are .*typescript.*json/,
+    ],
+    ['no model to make a client of', ['client', 'json', '--model', 'b'], /--tenant, or --document/],
+    [
+      'several files for standard output',
+      ['client', 'typescript', '--document', 'config/demo/tenant.yaml', '--model', 'games'],
+      /2 files \(demo-studio\.games\.ts, recgate-fetcher\.ts\) need a directory: --out DIR/,
+    ],
     [
       'a tenant that can not be',
       ['token', '--tenant', 'Studio', '--sub', 'x'],

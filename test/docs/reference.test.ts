@@ -88,6 +88,20 @@ test('docs/publishing.md has every state of a generation with those that may fol
   expect(described).toEqual(Object.entries(generationStates).map(([state, next]) => [state, [...next]]))
 })
 
+test('docs/clients.md has every code of the decoder and of the fetcher', () => {
+  const described = rows(page('clients.md')).filter(([, whose]) => whose === 'decoder' || whose === 'fetcher')
+  const template = (name: string) =>
+    readFileSync(new URL(`../../src/clients/templates/typescript/${name}`, import.meta.url), 'utf8')
+  const decoder = [...template('decoder/decode-error.ts').matchAll(/^ {2}\| '([a-z0-9-]+)'$/gm)]
+  const fetcher = /the fetcher's own: (.*?)\./s
+    .exec(template('fetcher.ts'))?.[1]
+    ?.match(/[a-z]+(-[a-z]+)?(?=`)/g)
+  expect(described.map(([code, whose]) => [code, whose])).toEqual([
+    ...decoder.map(([, code]) => [code, 'decoder']),
+    ...(fetcher ?? []).map((code) => [code, 'fetcher']),
+  ])
+})
+
 test('docs/tenants.md has every gate with its default', () => {
   const described = rows(page('tenants.md')).filter(([name = '']) => Object.hasOwn(gateDefaults, name))
   expect(described.map(([name, value]) => [name, value])).toEqual(

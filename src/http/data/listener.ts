@@ -22,6 +22,8 @@ export interface ListenerBounds {
   readonly connectionsMax: number
   /** After so many a connection is closed, so that clients spread over gateways that came later. */
   readonly requestsPerConnectionMax: number
+  /** Mean wait of requests for their turn of the event loop above which no connection is let in. */
+  readonly turnWaitMsMax: number
 }
 
 export interface ListenerHandlers {

@@ -7,12 +7,14 @@ export interface PressureBounds {
   readonly heapBytesMax: number
 }
 
-/** As @fastify/under-pressure gives it. */
+/** As @fastify/under-pressure gives it, and when. */
 export interface PressureSample {
-  /** In ms; infinite where a sample holds no measurement. */
+  /** In ms; infinite where a sample holds no measurement, because less than two turns of the event loop fell into it. */
   readonly eventLoopDelay: number
   readonly eventLoopUtilized: number
   readonly heapUsed: number
+  /** Since the sample before was judged, in ms: a turn of the event loop was hardly longer. */
+  readonly elapsedMs: number
 }
 
 /**
@@ -21,9 +23,9 @@ export interface PressureSample {
  */
 export function createPressureJudge(bounds: PressureBounds): (sample: PressureSample) => boolean {
   let wasTooMuch = false
-  return ({ eventLoopDelay, eventLoopUtilized, heapUsed }) => {
+  return ({ eventLoopDelay, eventLoopUtilized, heapUsed, elapsedMs }) => {
     const isTooMuch =
-      eventLoopDelay > bounds.eventLoopDelayMsMax ||
+      Math.min(eventLoopDelay, elapsedMs) > bounds.eventLoopDelayMsMax ||
       eventLoopUtilized > bounds.eventLoopUtilizationMax ||
       heapUsed > bounds.heapBytesMax
     const lasts = isTooMuch && wasTooMuch

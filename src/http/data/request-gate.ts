@@ -48,8 +48,11 @@ export function createRequestGate(bounds: GateBounds): RequestGate {
       let judging: NodeJS.Timeout | undefined
       app.addHook('onReady', async () => {
         // Every other sample, so that none is judged twice.
+        let judgedAt = performance.now()
         judging = setInterval(() => {
-          isUnderPressure = judge(app.memoryUsage())
+          const now = performance.now()
+          isUnderPressure = judge({ ...app.memoryUsage(), elapsedMs: now - judgedAt })
+          judgedAt = now
         }, limits.pressureSampleMs * 2)
         judging.unref()
       })

@@ -10,6 +10,7 @@ import type { Representation } from '../../serving/represent.ts'
 import type { Answer } from '../../serving/represent-or-fall.ts'
 import { allowedMethods, statusOf } from '../problem.ts'
 import { preferredFormat } from './accept.ts'
+import { createAcceptQueue } from './accept-queue.ts'
 import { notJson } from './batch-body.ts'
 import { createBatchHandler } from './batch-route.ts'
 import { refuseOnSocket } from './broken-request.ts'
@@ -31,6 +32,8 @@ export interface DataPlaneServices {
   readonly requestLog: RequestLog | null
   /** An error that no code foresaw; the client gets a bare 500. */
   readonly onUnexpected: (error: Error) => void
+  /** Connections that waited to be accepted were reset. */
+  readonly onAcceptQueueFlushed: () => void
 }
 
 export interface DataPlaneOptions {
@@ -78,6 +81,12 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       refuseNow(request, reply, 'request-malformed', 'the URL can not be decoded'),
   })
   gate.watch(app)
+  const acceptQueue = createAcceptQueue(app.server, {
+    waitMsMax: options.bounds.turnWaitMsMax,
+    onFlush: services.onAcceptQueueFlushed,
+  })
+  // A server that doesn't listen can't be closed; Fastify would say so.
+  app.addHook('preClose', () => acceptQueue.release())
   // The framework reads no body: a batch has its own way, and what else is sent with one gets the answer that it would
   // get without.
   app.removeAllContentTypeParsers()
@@ -95,6 +104,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     gate,
     responder: batchResponder,
     bodies,
+    arrived: acceptQueue.arrived,
     logServed,
     onUnexpected,
   })
@@ -133,6 +143,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
   function handleRecommendation(request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack()
     const receivedAt = performance.now()
+    acceptQueue.arrived(receivedAt)
     if (!gate.enter()) {
       answer(request, reply, tooMuch, receivedAt)
       return

@@ -19,9 +19,11 @@ export const slowloris: Scenario = {
   mustHold: 'coded refusals or closed; others’ p99 ≤ 1.5×; no leak',
   missing: cannotRunTopologies,
   async run(ground) {
-    const [rate, calmMs, requestTimeoutMs] = ground.isLong ? [500, 15_000, 10_000] : [200, 1_000, 1_500]
+    const [rate, calmMs, requestTimeoutMs, comingMs] = ground.isLong
+      ? [500, 15_000, 10_000, 8_000]
+      : [200, 1_000, 1_500, 500]
     ground.setting(
-      `${rate} requests/s of others; ${slowOnes} connections that send a byte a second, then ${randomOnes} with 4 kB of random bytes; data.requestTimeoutMs ${requestTimeoutMs}`,
+      `${rate} requests/s of others; ${slowOnes} connections that come within ${comingMs / 1_000} s and send a byte a second, then ${randomOnes} as quickly with 4 kB of random bytes; data.requestTimeoutMs ${requestTimeoutMs}`,
     )
     const redis = await startStandalone()
     ground.onEnd(redis.stop)
@@ -34,11 +36,13 @@ export const slowloris: Scenario = {
     const memoryBefore = await stage.gateway.use()
     const startedAt = Date.now()
     const { dataPort } = stage.gateway
-    const slow = attackers(dataPort, slowOnes, (socket, second) => socket.write(head.charAt(second)))
+    const slow = attackers(dataPort, slowOnes, comingMs, (socket, second) =>
+      socket.write(head.charAt(second)),
+    )
     await until30(() => slow.open() === 0)
     slow.stop()
     const slowAt = Date.now()
-    const random = attackers(dataPort, randomOnes, (socket, second) => {
+    const random = attackers(dataPort, randomOnes, comingMs, (socket, second) => {
       if (second === 0) socket.write(randomBytes(4_096))
     })
     await until30(() => random.open() === 0)
@@ -80,36 +84,53 @@ interface Attack {
   stop(): void
 }
 
-/** `act` is called for each connection that is still open, once a second. */
-function attackers(port: number, count: number, act: (socket: Socket, second: number) => void): Attack {
-  const sockets = new Set<Socket>()
-  let [uncoded, refused, second] = [0, 0, 0]
-  for (let index = 0; index < count; index++) {
+/**
+ * Attackers have no common clock: they come one after the other within `comingMs`, and `act` is called for each that is
+ * still open once a second, at times of its own.
+ */
+function attackers(
+  port: number,
+  count: number,
+  comingMs: number,
+  act: (socket: Socket, second: number) => void,
+): Attack {
+  let [open, uncoded, refused, begun] = [count, 0, 0, 0]
+  const timers = new Set<NodeJS.Timeout>()
+  const startedAt = Date.now()
+  const begin = () => {
     const socket = connect(port, '127.0.0.1')
     let said = ''
+    let second = 0
+    const actNow = () => {
+      if (socket.writable) act(socket, second++)
+    }
+    actNow()
+    const acting = setInterval(actNow, 1_000)
+    timers.add(acting)
     socket.on('data', (chunk) => {
       said += chunk.toString('latin1')
     })
     socket.on('error', () => undefined)
     socket.on('close', () => {
-      sockets.delete(socket)
+      open--
+      clearInterval(acting)
+      timers.delete(acting)
       if (said === '') return
       if (/^HTTP\/1\.1 4\d\d /.test(said) && said.includes('"code":"')) refused++
       else uncoded++
     })
-    sockets.add(socket)
   }
-  const actOnAll = () => {
-    for (const socket of sockets) if (socket.writable) act(socket, second)
-    second++
-  }
-  actOnAll()
-  const timer = setInterval(actOnAll, 1_000)
+  const beginning = setInterval(() => {
+    const due = Math.min(count, Math.ceil((count * (Date.now() - startedAt)) / comingMs))
+    for (; begun < due; begun++) begin()
+    if (begun === count) clearInterval(beginning)
+  }, 5)
+  timers.add(beginning)
   return {
-    open: () => sockets.size,
+    open: () => open,
     uncoded: () => uncoded,
     refused: () => refused,
-    stop: () => clearInterval(timer),
+    stop: () => timers.forEach(clearInterval),
   }
 }
 

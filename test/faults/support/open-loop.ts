@@ -128,7 +128,9 @@ export function startOpenLoop(options: LoadOptions): OpenLoop {
   }
 
   function free(client: Client): void {
-    const request = waiting.shift()
+    // The newest: they stand for clients each with a timer of its own. With the oldest first, every answer would be as late
+    // as clients are patient, whatever the gateway did.
+    const request = waiting.pop()
     if (request !== undefined) send(client, request)
     else {
       idle.push(client)

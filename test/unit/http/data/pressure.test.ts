@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest'
 import { createPressureJudge, type PressureSample } from '../../../../src/http/data/pressure.ts'
 
-const calm: PressureSample = { eventLoopDelay: 5, eventLoopUtilized: 0.5, heapUsed: 1_000 }
+const calm: PressureSample = {
+  eventLoopDelay: 5,
+  eventLoopUtilized: 0.5,
+  heapUsed: 1_000,
+  elapsedMs: 500,
+}
 
 function judged(...samples: readonly Partial<PressureSample>[]): boolean[] {
   const judge = createPressureJudge({
@@ -19,6 +24,11 @@ test.each<[string, Partial<PressureSample>]>([
   ['heap', { heapUsed: 2_001 }],
 ])('%s is too much from the second sample in a row on, until it is over', (_, bad) => {
   expect(judged(bad, bad, bad, calm, bad, calm)).toEqual([false, true, true, false, false, false])
+})
+
+test('a delay that could not be measured is no longer than the time since the sample before', () => {
+  const unmeasured = { eventLoopDelay: Number.POSITIVE_INFINITY, elapsedMs: 100 }
+  expect(judged(unmeasured, unmeasured, unmeasured)).toEqual([false, false, false])
 })
 
 test('what lasts may be one thing after another', () => {

@@ -1,0 +1,108 @@
+import { once } from 'node:events'
+import { createServer, get } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { type AcceptQueue, createAcceptQueue } from '../../../../src/http/data/accept-queue.ts'
+import { until } from '../../../support/until.ts'
+
+/** Of a real server, in an event loop that has other things to do. */
+
+const clean: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of clean.splice(0).reverse()) await end()
+})
+
+interface Busy {
+  readonly port: number
+  readonly queue: AcceptQueue
+  readonly flushes: () => number
+  readonly isListening: () => boolean
+  /** From now on every turn of the event loop takes so long. */
+  work(ms: number): void
+}
+
+async function startBusy(): Promise<Busy> {
+  const server = createServer((_request, response) => response.end('served'))
+  let flushes = 0
+  let turnMs = 0
+  const queue = createAcceptQueue(server, { waitMsMax: 150, onFlush: () => flushes++ })
+  const turning = setInterval(() => {
+    for (const until = performance.now() + turnMs; performance.now() < until; );
+    queue.arrived(performance.now())
+  }, 1)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  clean.push(async () => {
+    clearInterval(turning)
+    await queue.release()
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    queue,
+    flushes: () => flushes,
+    isListening: () => server.listening,
+    work(ms) {
+      turnMs = ms
+    },
+  }
+}
+
+/** `served`, or the code that a connection ended with. */
+function ask(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    get({ port, host: '127.0.0.1', agent: false }, (response) => {
+      response.resume().once('end', () => resolve('served'))
+    }).on('error', ({ code }: NodeJS.ErrnoException) => resolve(String(code)))
+  })
+}
+
+test('while requests wait too long newcomers are refused, who is in is served, and afterwards all are', async () => {
+  const busy = await startBusy()
+  const inside = connect(busy.port, '127.0.0.1')
+  await once(inside, 'connect')
+  expect(await ask(busy.port)).toBe('served')
+
+  busy.work(200)
+  await until('the door is closed', () => busy.flushes() > 0 && !busy.isListening())
+  expect(await ask(busy.port)).toBe('ECONNREFUSED')
+  inside.write('GET / HTTP/1.1\r\nHost: recgate\r\n\r\n')
+  const [answer] = (await once(inside, 'data')) as [Buffer]
+  expect(answer.toString()).toContain('200 OK')
+
+  busy.work(0)
+  await until('the door is open', () => busy.isListening())
+  expect(await ask(busy.port)).toBe('served')
+  inside.destroy()
+})
+
+test('while it lasts the door opens again and again', async () => {
+  const busy = await startBusy()
+  busy.work(200)
+  await until('it was closed three times', () => busy.flushes() >= 3)
+})
+
+test('released, it is open and stays so, so that a server can be closed as any other', async () => {
+  const busy = await startBusy()
+  busy.work(200)
+  await until('the door is closed', () => !busy.isListening())
+  await busy.queue.release()
+  expect(busy.isListening()).toBe(true)
+  const before = busy.flushes()
+  expect(await ask(busy.port)).toBe('served')
+  expect(busy.flushes()).toBe(before)
+})
+
+test('a port that somebody else took meanwhile is taken again as soon as it is free', async () => {
+  const busy = await startBusy()
+  busy.work(200)
+  await until('the door is closed', () => !busy.isListening())
+  const squatter = createServer((_request, response) => response.end())
+  await new Promise<void>((resolve) => squatter.listen(busy.port, '127.0.0.1', resolve))
+  busy.work(0)
+  // It tries, and fails, and nothing breaks.
+  expect(await ask(busy.port)).toBe('served')
+  await new Promise((resolve) => squatter.close(resolve))
+  await until('the door is open', () => busy.isListening())
+})
