@@ -19,6 +19,7 @@ import {
   testTools,
 } from '../support/studio.ts'
 import { until } from '../support/until.ts'
+import { answeredBatch, batchScope } from './batch-client.ts'
 import { type Ask, ask, exchange, expectProblem, jsonOf, requestText } from './client.ts'
 import { type Family, parseExposition, type Sample, scrape, valuesOf } from './exposition.ts'
 import { gamesModel, gamesRows, playerId, range, type StudioIssuer, studioIssuer } from './games.ts'
@@ -418,6 +419,8 @@ describe('/metrics', () => {
   test('has the names, helps and labels of the one table, and no other', async () => {
     await withGateway(async ({ data, ops }) => {
       for (const counted of series) await run(data, { ...counted, times: 1 })
+      const service = await issuer.token({ sub: 'game-server', model: 'games', scope: batchScope })
+      await answeredBatch(data, { units: [playerId(0)] }, service)
       const metrics = await scrape(ops)
       const table = Object.values(metricNames)
       expect([...metrics.keys()].sort()).toStrictEqual(table.map(({ name }) => name).sort())

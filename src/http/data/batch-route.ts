@@ -7,6 +7,7 @@ import type { ServingMetrics } from '../../serving/ports.ts'
 import type { BatchAnswer, BatchItem, createRecommendBatch } from '../../serving/recommend-batch.ts'
 import { problemBody, statusOf } from '../problem.ts'
 import { createPreferredFormat } from './accept.ts'
+import type { AcceptQueue } from './accept-queue.ts'
 import { bodyTypeRefusal, readBatchBody } from './batch-body.ts'
 import { type FramedItem, frameBatch } from './batch-frame.ts'
 import { failed, tooMuch, urlTooLong } from './own-refusals.ts'
@@ -20,6 +21,7 @@ interface BatchRouteServices {
   readonly gate: RequestGate
   readonly responder: Responder
   readonly bodies: RequestBodies
+  readonly arrived: AcceptQueue['arrived']
   readonly logServed: (
     request: FastifyRequest,
     status: number,
@@ -31,11 +33,12 @@ interface BatchRouteServices {
 
 /** `POST /recommendations/batch`. */
 export function createBatchHandler(services: BatchRouteServices) {
-  const { recommendBatch, metrics, gate, responder, bodies, logServed, onUnexpected } = services
+  const { recommendBatch, metrics, gate, responder, bodies, arrived, logServed, onUnexpected } = services
 
   function handleBatch(request: FastifyRequest, reply: FastifyReply): void {
     // Of the body, once it is there: a slow client is not a slow gateway.
     let receivedAt = performance.now()
+    arrived(receivedAt)
     if (!gate.enter()) {
       answerBatch(request, reply, tooMuch, receivedAt)
       return

@@ -104,6 +104,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     gate,
     responder: batchResponder,
     bodies,
+    arrived: acceptQueue.arrived,
     logServed,
     onUnexpected,
   })
