@@ -140,14 +140,22 @@ export const limits = {
   tokensAwaitingKeysMax: 1_024,
   /** Whatever a key server does, a fetch is over after this long. */
   keyFetchMsMax: 2_000,
+  /** How long tokens wait for a fetch that a server's usual pace makes worth waiting for. */
+  keyPatienceMsMin: 250,
+  keyPatienceMsMax: 1_000,
   keyFetchesAtOnceMax: 64,
+  /**
+   * From one good answer of a key server to the next question. A key that it no longer shows is refused within 300 s:
+   * this, what the two answers take, and five tries that fail in between, with the pauses between them.
+   */
+  keyRefreshMsMax: 240_000,
   /** Of the system's and TLS' words on why a fetch failed; a certificate's can be of any length. */
   keyFetchReasonCharactersMax: 200,
   keySetBytesMax: 65_536,
   keySetUrlCharactersMax: 2_048,
   /** How long fetched keys go on serving without another successful fetch: a key that was withdrawn is gone by then. */
   keySetMsMax: 86_400_000,
-  /** From this age on, a key set counts as stale: twelve fetches of it have failed. */
+  /** From this age on, a key set counts as stale: some twenty fetches of it have failed. */
   keySetStaleMs: 3_600_000,
   /** Tokens with an unknown `kid` cause one fetch of their issuer's keys in this time, failed ones included. */
   keyFetchAskedMsMin: 30_000,
