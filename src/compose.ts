@@ -150,6 +150,7 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const servers = {
     data: () => {
       const reader = createRecordReader(readsClient, {
+        bound: readBound,
         report: (event) => write(log, describeBreakerEvent(event)),
       })
       registerStoreMetrics(registry, reader.breakers)
@@ -159,7 +160,6 @@ export function composeGateway(options: GatewayOptions): Gateway {
           snapshots,
           reader,
           nearCache,
-          readBound,
           quotas,
         }),
         metrics,

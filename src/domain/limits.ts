@@ -207,7 +207,7 @@ export const limits = {
   nearCacheEntryBytes: 200,
   /** A copy is renewed this often at most by the reads of one token. */
   nearCacheRenewMs: 10_000,
-  /** A read is joined by others of its row, unless it was asked for so much earlier: Redis may have forgotten it. */
+  /** A read is joined by others of its row, and counts as owed, unless it was asked for so much earlier: Redis may have forgotten it. */
   sharedReadMsMax: 1_000,
   /** Of one table: from so many on, those that are over leave the list of those that can be joined. */
   sharedReadsSweptAt: 1_024,
@@ -216,7 +216,7 @@ export const limits = {
   /** In Cluster. A slot may be on its way when a client's picture is old: two are common then. */
   redirectionsOfReadMax: 5,
   redirectionsOfCommandMax: 16,
-  /** Reads that wait for Redis at one time in one process; the next one falls down the ladder at once. */
+  /** Reads of one process that wait at one time, those of one row included; the next one falls down the ladder at once. */
   readsInFlightMax: 16_384,
   /** A Redis that takes no longer is never too slow, whatever the reads' deadlines. */
   nodePatienceMsMin: 50,
@@ -228,7 +228,7 @@ export const limits = {
   breakerProbeMsMax: 1_000,
   /** Nodes of a Cluster that have a breaker: as many as Redis allows for. */
   breakersMax: 1_000,
-  /** However slow Redis is, so many reads may be under way: they find out when it is quick again. */
+  /** However slow Redis is, it may owe the answers of so many reads: they find out when it is quick again. */
   readsInFlightMin: 16,
   /** Reads by whose pace the bound in flight is judged at a time. */
   readsJudgedMax: 256,
