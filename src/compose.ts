@@ -153,11 +153,12 @@ export function composeGateway(options: GatewayOptions): Gateway {
   const servers = {
     data: () => {
       const reader = createRecordReader(readsClient, {
+        bound: readBound,
         report: (event) => write(log, describeBreakerEvent(event)),
       })
       registerStoreMetrics(registry, reader.breakers)
       const verifier = createTokenVerifier()
-      const serving = { verifier, snapshots, reader, nearCache, readBound, quotas }
+      const serving = { verifier, snapshots, reader, nearCache, quotas }
       const services = {
         recommend: createRecommend(serving),
         recommendBatch: createRecommendBatch(serving),

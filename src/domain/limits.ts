@@ -140,14 +140,22 @@ export const limits = {
   tokensAwaitingKeysMax: 1_024,
   /** Whatever a key server does, a fetch is over after this long. */
   keyFetchMsMax: 2_000,
+  /** How long tokens wait for a fetch that a server's usual pace makes worth waiting for. */
+  keyPatienceMsMin: 250,
+  keyPatienceMsMax: 1_000,
   keyFetchesAtOnceMax: 64,
+  /**
+   * From one good answer of a key server to the next question. A key that it no longer shows is refused within 300 s:
+   * this, what the two answers take, and five tries that fail in between, with the pauses between them.
+   */
+  keyRefreshMsMax: 240_000,
   /** Of the system's and TLS' words on why a fetch failed; a certificate's can be of any length. */
   keyFetchReasonCharactersMax: 200,
   keySetBytesMax: 65_536,
   keySetUrlCharactersMax: 2_048,
   /** How long fetched keys go on serving without another successful fetch: a key that was withdrawn is gone by then. */
   keySetMsMax: 86_400_000,
-  /** From this age on, a key set counts as stale: twelve fetches of it have failed. */
+  /** From this age on, a key set counts as stale: some twenty fetches of it have failed. */
   keySetStaleMs: 3_600_000,
   /** Tokens with an unknown `kid` cause one fetch of their issuer's keys in this time, failed ones included. */
   keyFetchAskedMsMin: 30_000,
@@ -201,7 +209,7 @@ export const limits = {
   nearCacheEntryBytes: 200,
   /** A copy is renewed this often at most by the reads of one token. */
   nearCacheRenewMs: 10_000,
-  /** A read is joined by others of its row, unless it was asked for so much earlier: Redis may have forgotten it. */
+  /** A read is joined by others of its row, and counts as owed, unless it was asked for so much earlier: Redis may have forgotten it. */
   sharedReadMsMax: 1_000,
   /** Of one table: from so many on, those that are over leave the list of those that can be joined. */
   sharedReadsSweptAt: 1_024,
@@ -210,7 +218,7 @@ export const limits = {
   /** In Cluster. A slot may be on its way when a client's picture is old: two are common then. */
   redirectionsOfReadMax: 5,
   redirectionsOfCommandMax: 16,
-  /** Reads that wait for Redis at one time in one process; the next one falls down the ladder at once. */
+  /** Reads of one process that wait at one time, those of one row included; the next one falls down the ladder at once. */
   readsInFlightMax: 16_384,
   /** A Redis that takes no longer is never too slow, whatever the reads' deadlines. */
   nodePatienceMsMin: 50,
@@ -222,7 +230,7 @@ export const limits = {
   breakerProbeMsMax: 1_000,
   /** Nodes of a Cluster that have a breaker: as many as Redis allows for. */
   breakersMax: 1_000,
-  /** However slow Redis is, so many reads may be under way: they find out when it is quick again. */
+  /** However slow Redis is, it may owe the answers of so many reads: they find out when it is quick again. */
   readsInFlightMin: 16,
   /** Reads by whose pace the bound in flight is judged at a time. */
   readsJudgedMax: 256,

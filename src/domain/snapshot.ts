@@ -75,8 +75,8 @@ export interface KeySet {
 }
 
 /**
- * A promise: for the end of a fetch, whatever came of it. `resting`: nothing newer can be had, or it was asked for
- * lately. `busy`: too many tokens wait for a fetch.
+ * A promise: for the end of a fetch, whatever came of it, or for the moment from which on it isn't worth waiting for.
+ * `resting`: nothing newer can be had in time, or it was asked for lately. `busy`: too many tokens wait for a fetch.
  */
 export type KeyRenewal = Promise<void> | 'resting' | 'busy'
 

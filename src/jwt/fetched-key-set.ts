@@ -1,4 +1,4 @@
-import { jitteredMs } from '../domain/jitter.ts'
+import { shortenedMs } from '../domain/jitter.ts'
 import { limits } from '../domain/limits.ts'
 import type { KeyRenewal, KeySet, VerificationKey } from '../domain/snapshot.ts'
 import { importFetchedKeys, type LeftOutKey, type PublicJwk } from './fetched-jwks.ts'
@@ -12,21 +12,26 @@ import type { FetchKeys } from './key-fetch.ts'
 
 /** When keys are fetched; all in milliseconds. */
 export interface KeyPace {
-  /** Between two fetches, ±25 %. */
+  /** Between two fetches at most; up to a quarter less, as the next one: processes that began together must not ask together. */
   readonly refreshMs: number
-  /** After a first failure; doubled after each further one, up to `refreshMs`, all ±25 %. */
+  /** After a first failure at most; doubled after each further one, up to `refreshMs`. */
   readonly retryMs: number
   /** Tokens with an unknown `kid` cause one fetch in so long, whether or not it succeeds. */
   readonly askedMs: number
   /** How long keys serve after the last successful fetch. */
   readonly serveMs: number
+  /** Tokens wait for a fetch until it has taken twice what the last good one took, and so long at least and at most. */
+  readonly patienceMsMin: number
+  readonly patienceMsMax: number
 }
 
 export const usualPace: KeyPace = {
-  refreshMs: 300_000,
+  refreshMs: limits.keyRefreshMsMax,
   retryMs: 1_000,
   askedMs: limits.keyFetchAskedMsMin,
   serveMs: limits.keySetMsMax,
+  patienceMsMin: limits.keyPatienceMsMin,
+  patienceMsMax: limits.keyPatienceMsMax,
 }
 
 /** Whose keys they are: the same URL in two issuers is two key sets, since either may be taken away. */
@@ -77,10 +82,13 @@ export interface FetchedKeySet extends KeySet {
 }
 
 interface Fetch {
-  readonly over: Promise<void>
   readonly controller: AbortController
+  /** Over when it is, or takes longer than is worth waiting for. */
+  readonly worthAwaiting: Promise<void>
   /** By a token, whose unknown key need not exist. */
   readonly isAsked: boolean
+  /** No token waits for it any more. */
+  isLate: boolean
 }
 
 const noKeys: readonly VerificationKey[] = Object.freeze([])
@@ -92,11 +100,15 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
   let identity = ''
   let fetchedAt: number | null = null
   let startedAt: number | null = null
-  let failures = 0
+  let isFailing = false
+  /** Fetches that failed since the last good one, without those by which tokens came before them. */
+  let triesInVain = 0
+  let patienceMs = pace.patienceMsMax
   /** When a token last caused a fetch. */
   let askedAt = Number.NEGATIVE_INFINITY
   let awaiting = 0
   let underway: Fetch | null = null
+  /** Of the next fetch; undefined once it is due. */
   let timer: NodeJS.Timeout | undefined
   let reported = new Set<string>()
 
@@ -105,34 +117,51 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
   }
 
   function fetch(isAsked: boolean): Fetch {
-    clearTimeout(timer)
     const controller = new AbortController()
-    const over = fetchOnce(controller.signal).finally(() => finish(current))
-    const current: Fetch = { controller, over, isAsked }
+    const { promise: worthAwaiting, resolve: awaitNoLonger } = Promise.withResolvers<void>()
+    const patience = setTimeout(() => {
+      current.isLate = true
+      awaitNoLonger()
+    }, patienceMs).unref()
+    const current: Fetch = { controller, worthAwaiting, isAsked, isLate: false }
     underway = current
+    void fetchOnce(controller.signal).finally(() => {
+      clearTimeout(patience)
+      awaitNoLonger()
+      finish(current)
+    })
     return current
   }
 
   function finish(current: Fetch): void {
     if (underway !== current) return
     underway = null
-    const waitMs = failures === 0 ? pace.refreshMs : backOffMs(pace, failures)
-    // Else whoever makes up key ids causes not one fetch in so long but one and its repetitions.
-    const isPatient = current.isAsked && failures > 0 && clock() < goodUntilMs()
-    const leastMs = isPatient ? pace.askedMs : 0
-    timer = setTimeout(() => fetch(false), Math.max(leastMs, jitteredMs(waitMs))).unref()
+    // Whoever makes up key ids causes one fetch in so long, and neither a repetition of it nor that the next one is later.
+    if (isFailing && current.isAsked && timer !== undefined) return
+    triesInVain = isFailing ? triesInVain + 1 : 0
+    plan(isFailing ? backOffMs(pace, triesInVain) : pace.refreshMs)
+  }
+
+  function plan(waitMs: number): void {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      timer = undefined
+      if (underway === null) fetch(false)
+    }, shortenedMs(waitMs)).unref()
   }
 
   async function fetchOnce(signal: AbortSignal): Promise<void> {
+    const beganAt = performance.now()
     const failure = await takeKeys(signal).catch((error: Error) => error.message)
     // A set that was stopped meanwhile has no say in what is known, counted or told.
     if (signal.aborted) return
     if (failure === null) {
-      if (failures > 0) report({ event: 'recovered', place })
-      failures = 0
+      if (isFailing) report({ event: 'recovered', place })
+      isFailing = false
+      patienceMs = patienceAfter(performance.now() - beganAt, pace)
     } else {
-      if (failures === 0) report({ event: 'failing', place, reason: failure })
-      failures++
+      if (!isFailing) report({ event: 'failing', place, reason: failure })
+      isFailing = true
     }
     options.onFetched(failure === null ? 'ok' : 'failed')
   }
@@ -157,6 +186,7 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
   }
 
   function renew(): KeyRenewal {
+    if (underway?.isLate) return 'resting'
     if (underway === null) {
       const nowMs = clock()
       // A clock that was set back must not end the asking.
@@ -166,7 +196,7 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
     }
     if (awaiting >= limits.tokensAwaitingKeysMax) return 'busy'
     awaiting++
-    return (underway ?? fetch(true)).over.finally(() => {
+    return (underway ?? fetch(true)).worthAwaiting.finally(() => {
       awaiting--
     })
   }
@@ -194,10 +224,12 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
     },
     stop() {
       clearTimeout(timer)
+      timer = undefined
       underway?.controller.abort()
       underway = null
       startedAt = null
-      failures = 0
+      isFailing = false
+      triesInVain = 0
     },
     ageMs: () => Math.max(0, clock() - (fetchedAt ?? startedAt ?? clock())),
     saved() {
@@ -207,6 +239,11 @@ export function createFetchedKeySet(options: FetchedKeySetOptions): FetchedKeySe
   }
 }
 
-function backOffMs({ retryMs, refreshMs }: KeyPace, failures: number): number {
-  return Math.min(refreshMs, retryMs * 2 ** (failures - 1))
+function backOffMs({ retryMs, refreshMs }: KeyPace, triesInVain: number): number {
+  return Math.min(refreshMs, retryMs * 2 ** (triesInVain - 1))
+}
+
+/** A server that takes twice as long as it took is as good as one that doesn't answer. */
+function patienceAfter(tookMs: number, { patienceMsMin, patienceMsMax }: KeyPace): number {
+  return Math.min(patienceMsMax, Math.max(patienceMsMin, 2 * tookMs))
 }

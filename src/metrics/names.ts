@@ -62,12 +62,12 @@ export const metricNames = {
   },
   readsInFlight: {
     name: 'recgate_reads_in_flight',
-    help: 'Reads that wait for Redis',
+    help: 'Reads that Redis has not answered yet; those of one row at one time are one',
     labels: [],
   },
   readsInFlightMax: {
     name: 'recgate_reads_in_flight_max',
-    help: 'How many may wait at present: fewer than data.readsInFlightMax while Redis is slow; those beyond have the cause shed',
+    help: 'How many there may be at present: fewer than data.readsInFlightMax while Redis has more to do than it can; those beyond have the cause shed',
     labels: [],
   },
   processesLive: {

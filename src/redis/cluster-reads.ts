@@ -29,6 +29,12 @@ type Reply = readonly [record: Buffer | null, token: Buffer | null]
 /** A bucket that is no hash is damaged like one without its token. */
 const noReply: Reply = [null, null]
 
+interface ClusterReadsServices {
+  readonly breakers: NodeBreakers
+  /** The reads'. */
+  readonly clock: () => number
+}
+
 /**
  * Sends a turn's reads to the nodes that own their buckets' slots: one `HMGET bucket row ""` each, since no script
  * reaches across slots, and all that go to one node in one write. Control's row is asked for only where the own one is
@@ -37,7 +43,11 @@ const noReply: Reply = [null, null]
  * Measured on three masters, 100 reads a turn: 4.2 µs of CPU a read with the sockets corked, 6.2 by pipelines, 10.4
  * with a write each, 11.3 through the Cluster client; with 8 reads a turn 11.4, 14.1, 14.7 and 17.4.
  */
-export function createClusterReads(cluster: Cluster, settle: Settle, breakers: NodeBreakers): ReadSender {
+export function createClusterReads(
+  cluster: Cluster,
+  settle: Settle,
+  { breakers, clock }: ClusterReadsServices,
+): ReadSender {
   const refreshSlotsSoon = createSlotsRefresh(cluster)
   cluster.on('refresh', () => breakers.keep(new Set(cluster.slots.flatMap(([owner]) => owner ?? []))))
   cluster.on('+node', (node: Redis) => node.on('ready', () => breakers.get(keyOf(node))?.reached()))
@@ -98,7 +108,7 @@ export function createClusterReads(cluster: Cluster, settle: Settle, breakers: N
     refreshSlotsSoon()
     // Control's row is most likely on a node that lives.
     if (fellBy === null) missOwn(waitingRead, 'store')
-    else settle(waitingRead, missBoth(fellBy, 'store'))
+    else settle(waitingRead, missBoth(fellBy, 'store'), clock())
   }
 
   /** `MOVED SLOT HOST:PORT`, or `ASK SLOT HOST:PORT` while the slot is on its way there. */
@@ -125,14 +135,20 @@ export function createClusterReads(cluster: Cluster, settle: Settle, breakers: N
       settle(
         waitingRead,
         fellBy === null ? { from: 'own', bytes: record } : { from: 'control', bytes: record, cause: fellBy },
+        clock(),
       )
     else if (fellBy === null) missOwn(waitingRead, isSound ? 'unknown-row' : 'table-damaged')
-    else settle(waitingRead, isSound ? { from: 'none', cause: fellBy } : missBoth(fellBy, 'table-damaged'))
+    else
+      settle(
+        waitingRead,
+        isSound ? { from: 'none', cause: fellBy } : missBoth(fellBy, 'table-damaged'),
+        clock(),
+      )
   }
 
   function missOwn(waitingRead: WaitingRead, cause: Cause): void {
     const { control } = waitingRead.read
-    if (control === null) settle(waitingRead, { from: 'none', cause })
+    if (control === null) settle(waitingRead, { from: 'none', cause }, clock())
     else {
       if (siblings.length === 0) setImmediate(sendSiblings)
       siblings.push({ waitingRead, table: control, fellBy: cause, redirections: 0 })

@@ -1,5 +1,6 @@
 import { limits } from '../domain/limits.ts'
 import type { RecordReader, RecordReadResult } from '../serving/ports.ts'
+import { createReadBound, type ReadBound } from '../serving/read-bound.ts'
 import type { BreakerEvent } from './breaker-event.ts'
 import { isCluster, type RedisClient } from './client.ts'
 import { createClusterReads } from './cluster-reads.ts'
@@ -13,6 +14,8 @@ import type { Settle, WaitingRead } from './waiting-read.ts'
 const sweepMs = 5
 
 export interface RecordReaderOptions {
+  /** Of the reads that Redis owes an answer; default: `limits.readsInFlightMax` of them. */
+  readonly bound?: ReadBound
   /** Milliseconds that never run backwards. */
   readonly clock?: () => number
   /** Told when a Redis fails reads, and when it answers them again. */
@@ -26,43 +29,58 @@ export interface GuardedRecordReader extends RecordReader {
 /**
  * Gathers the reads of one turn of the event loop, has them sent together, and answers each by its deadline. Redis is
  * asked for a row once at a time; reads of it that come meanwhile wait for the same answer. A read that needs a Redis
- * which fails reads is answered at once.
+ * which fails reads is answered at once, and so is one that Redis would have to be asked for beyond the bound of what it owes.
  */
 export function createRecordReader(
   client: RedisClient,
-  { clock = () => performance.now(), report = () => undefined }: RecordReaderOptions = {},
+  options: RecordReaderOptions = {},
 ): GuardedRecordReader {
+  const { clock = () => performance.now(), report = () => undefined } = options
+  const { bound = createReadBound(limits.readsInFlightMax) } = options
   const turning = createTurningClock(clock)
   const breakers = createNodeBreakers({ clock, turningMs: turning.now, report })
   /** Not sent yet. */
   let queued: WaitingRead[] = []
-  /** Sent and not looked at since; those answered meanwhile leave at the next sweep. */
+  /** Neither answered nor over when they were looked at; those that are meanwhile leave at the next sweep. */
   let waiting: WaitingRead[] = []
-  let inFlight = 0
+  /** Reads that somebody waits for. */
+  let awaited = 0
   let isSweeping = false
 
   const shared = createSharedReads()
 
   function answer(waitingRead: WaitingRead, result: RecordReadResult): void {
     if (waitingRead.settle === null) return
-    inFlight--
+    awaited--
     waitingRead.settle(result)
     waitingRead.settle = null
   }
 
-  const settle: Settle = (waitingRead, result) => {
+  const settle: Settle = (waitingRead, result, now) => {
+    if (waitingRead.isOver) return
     waitingRead.isOver = true
-    waitingRead.read.heard?.(result)
+    if (waitingRead.owed !== null) {
+      if (result.from === 'none' && result.cause === 'store') bound.failed(waitingRead.owed)
+      else bound.answered(waitingRead.owed, now)
+      waitingRead.owed = null
+    }
+    waitingRead.read.heard?.(result, now)
     answer(waitingRead, result)
     if (waitingRead.followers !== null) for (const follower of waitingRead.followers) answer(follower, result)
   }
 
   const sender = isCluster(client)
-    ? createClusterReads(client, settle, breakers)
-    : createScriptReads(client, settle, breakers.create)
+    ? createClusterReads(client, settle, { breakers, clock })
+    : createScriptReads(client, settle, { createBreaker: breakers.create, clock })
 
   function start(waitingRead: WaitingRead): void {
     if (!shared.follow(waitingRead)) {
+      waitingRead.owed = bound.enter()
+      if (waitingRead.owed === null) {
+        waitingRead.isOver = true
+        answer(waitingRead, { from: 'none', cause: 'shed' })
+        return
+      }
       if (queued.length === 0) setImmediate(flush)
       queued.push(waitingRead)
     }
@@ -74,6 +92,8 @@ export function createRecordReader(
   function flush(): void {
     const reads = queued
     queued = []
+    const now = clock()
+    for (const { owed, modelDeadlineAt } of reads) if (owed !== null) bound.sent(owed, now, modelDeadlineAt)
     sender.send(reads)
   }
 
@@ -93,7 +113,8 @@ export function createRecordReader(
     waiting = waiting.filter((waitingRead) => {
       if (waitingRead.settle !== null && waitingRead.deadlineAt <= now)
         answer(waitingRead, { from: 'none', cause: 'deadline' })
-      return waitingRead.settle !== null
+      if (waitingRead.owed !== null && !bound.isOwed(waitingRead.owed, now)) waitingRead.owed = null
+      return waitingRead.settle !== null || waitingRead.owed !== null
     })
     isSweeping = waiting.length > 0
     if (isSweeping) sweepLater()
@@ -105,10 +126,18 @@ export function createRecordReader(
       if (read.own === null && read.control === null)
         return Promise.resolve({ from: 'none', cause: 'no-table' })
       if (!sender.canSend()) return Promise.resolve({ from: 'none', cause: 'store' })
-      if (inFlight >= limits.readsInFlightMax) return Promise.resolve({ from: 'none', cause: 'shed' })
+      if (awaited >= limits.readsInFlightMax) return Promise.resolve({ from: 'none', cause: 'shed' })
       return new Promise((resolve) => {
-        inFlight++
-        start({ read, deadlineAt, modelDeadlineAt, settle: resolve, followers: null, isOver: false })
+        awaited++
+        start({
+          read,
+          deadlineAt,
+          modelDeadlineAt,
+          settle: resolve,
+          followers: null,
+          isOver: false,
+          owed: null,
+        })
       })
     },
   }

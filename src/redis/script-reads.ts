@@ -59,8 +59,18 @@ type ScriptReply = readonly (Uint8Array | [miss: number, sibling?: Uint8Array])[
 /** What a probe asks: the script, about no row. */
 const noReads = ['0', '0']
 
+interface ScriptReadsServices {
+  readonly createBreaker: CreateBreaker
+  /** The reads'; one look at it dates all answers of a call. */
+  readonly clock: () => number
+}
+
 /** Sends a turn's reads to one node, at most `limits.readsPerCallMax` a call. */
-export function createScriptReads(client: Redis, settle: Settle, createBreaker: CreateBreaker): ReadSender {
+export function createScriptReads(
+  client: Redis,
+  settle: Settle,
+  { createBreaker, clock }: ScriptReadsServices,
+): ReadSender {
   const script = createScriptCall(client)
   const breaker = createBreaker(nodeNameOf(client), () =>
     client.status === 'ready' ? script(noReads, () => undefined).then(() => null, wordsOf) : null,
@@ -71,10 +81,12 @@ export function createScriptReads(client: Redis, settle: Settle, createBreaker: 
   async function call({ reads, parameters, modelDeadlineAt }: ReadCall): Promise<void> {
     try {
       const replies = await script(parameters(), (trip) => breaker.observe(trip, modelDeadlineAt()))
-      for (let index = 0; index < reads.length; index++) settle(reads[index]!, resultOf(replies[index]))
+      const now = clock()
+      for (let index = 0; index < reads.length; index++) settle(reads[index]!, resultOf(replies[index]), now)
     } catch {
       // What went wrong is counted as the cause; the breaker tells of it, and the client's error event.
-      for (const waitingRead of reads) settle(waitingRead, { from: 'none', cause: 'store' })
+      const now = clock()
+      for (const waitingRead of reads) settle(waitingRead, { from: 'none', cause: 'store' }, now)
     }
   }
 

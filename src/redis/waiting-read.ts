@@ -1,4 +1,5 @@
 import type { RecordRead, RecordReadResult } from '../serving/ports.ts'
+import type { OwedRead } from '../serving/read-bound.ts'
 
 /** A read between its call and its answer. */
 export interface WaitingRead {
@@ -10,8 +11,10 @@ export interface WaitingRead {
   settle: ((result: RecordReadResult) => void) | null
   /** Of the same row: they came while this one was under way, and get what Redis answers to it. Null: none came. */
   followers: WaitingRead[] | null
-  /** Redis has answered it, or failed. */
+  /** Redis has answered it, or failed; or it is never sent. */
   isOver: boolean
+  /** Its place among those that Redis owes an answer; null where it follows another, or Redis has forgotten it. */
+  owed: OwedRead | null
 }
 
 /** Whether anybody still waits for what Redis answers. */
@@ -19,8 +22,8 @@ export function isAwaited({ settle, followers }: WaitingRead): boolean {
   return settle !== null || (followers?.some((follower) => follower.settle !== null) ?? false)
 }
 
-/** Says what Redis answered to a read, or that it failed; whoever was answered before hears nothing more. */
-export type Settle = (waitingRead: WaitingRead, result: RecordReadResult) => void
+/** Says what Redis answered to a read, or that it failed, and when; whoever was answered before hears nothing more. */
+export type Settle = (waitingRead: WaitingRead, result: RecordReadResult, now: number) => void
 
 export interface ReadSender {
   /** Whether any of them can be sent; else they are answered at once. */

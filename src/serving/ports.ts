@@ -37,8 +37,8 @@ export interface RecordRead {
   readonly own: ActiveTable | null
   /** Null where the assigned version is control, or control has no table. */
   readonly control: ActiveTable | null
-  /** Told once what Redis answered, or that it failed, also where nobody waits for it any more. */
-  heard?(result: RecordReadResult): void
+  /** Told once what Redis answered, or that it failed, and when, also where nobody waits for it any more. */
+  heard?(result: RecordReadResult, now: number): void
 }
 
 export type RecordReadResult =
@@ -55,7 +55,8 @@ export interface RecordReader {
   /**
    * Never rejects: a fault of Redis is the cause `store`, a late one `deadline`. Times are on `performance.now()`'s clock.
    * `modelDeadlineAt` is the later one where a client asked for less than its model gives: only a Redis that misses the
-   * model's is too slow. Reads of one row at one time share one answer of Redis, and each has its own deadline.
+   * model's is too slow. Reads of one row at one time share one answer of Redis, and each has its own deadline. Where Redis
+   * owes as many answers as it may, the cause is `shed`.
    */
   read(read: RecordRead, deadlineAt: number, modelDeadlineAt?: number): Promise<RecordReadResult>
 }

@@ -1,64 +1,137 @@
 import { limits } from '../domain/limits.ts'
 
-/** How a read went that had been let through; `neutral`: it says nothing about the store's speed. */
-export type ReadPace = 'quick' | 'slow' | 'neutral'
+/** A read that the store owes an answer. */
+export interface OwedRead {
+  /** It was let in while the bound was as large as it was then. */
+  readonly round: number
+  /** Milliseconds on one clock for all reads; infinite where it isn't sent yet. */
+  sentAt: number
+  /** What its model gives the store, from then on; `limits.nodePatienceMsMin` at least. */
+  givenMs: number
+  isJudged: boolean
+}
 
 /**
- * How many reads may wait for the store at one time. A read beyond is shed: it would wait for longer than it has, and
- * make the others late, too.
+ * How many reads the store may owe an answer at one time: each is counted from when it is let in until the store
+ * has answered it, also where nobody waits for it any more. A read beyond is shed: it would wait for longer than it has,
+ * and make the others late, too.
  */
 export interface ReadBound {
-  /** False: the read is to be shed. One that was let through must `leave`. */
-  enter(): boolean
-  leave(pace: ReadPace): void
+  /** Null: the read is to be shed. One that was let in must be `answered` or `failed`, unless `isOwed` says no. */
+  enter(): OwedRead | null
+  sent(read: OwedRead, now: number, modelDeadlineAt: number): void
+  answered(read: OwedRead, now: number): void
+  /** Says nothing about the store's pace: a fault may come at once. */
+  failed(read: OwedRead): void
+  /** To be asked now and then: a read is slow before it is answered. False: the store has forgotten it, and it counts no more. */
+  isOwed(read: OwedRead, now: number): boolean
+  /** How many are owed. */
   inFlight(): number
-  /** How many may be in flight at present. */
+  /** How many may be at present. */
   size(): number
 }
+
+/** Of what a model gives, so much counts as the store's own pace at most. */
+const ownShareMax = 0.8
 
 /**
  * Follows the store: half as many where most reads of a window were slow, a sixteenth more where they weren't, up to
  * `max` (additive increase would take minutes, and nothing is lost by being wrong: reads beyond what the store can do
  * are slow at once). A window is as many reads as may be in flight, about one trip's worth, so that there is no timer.
+ * Where two windows in a row were slow, no more than the store answers in the time that a model gives (Little's law).
  *
- * Measured against fixed bounds in docs/decisions/0014-shed-by-measured-latency.md.
+ * Slow is what waits: a read has half of the time that is left when the store's own pace is taken off what its model gives.
+ * That pace is the quickest read since the bound last shrank. A store that is far away takes as long for half as
+ * many reads at one time, and is let be; one that is busy takes about half as long, and the bound goes on
+ * shrinking until what its model gives is enough.
+ *
+ * Measured in docs/decisions/0014-shed-by-measured-latency.md.
  */
 export function createReadBound(max: number): ReadBound {
   const min = Math.min(limits.readsInFlightMin, max)
   let size = max
   let inFlight = 0
+  /** Times that the bound has shrunk: reads that were let in before say nothing about the smaller one. */
+  let round = 0
+  let ownMs = Number.POSITIVE_INFINITY
   let quick = 0
   let slow = 0
-  /** Reads that were under way when the bound shrank say nothing about the smaller one. */
-  let unjudged = 0
+  let wasSlow = false
+  const answers = countAnswers()
 
-  function judge(): void {
+  function judge(read: OwedRead, isSlow: boolean): void {
+    read.isJudged = true
+    if (isSlow) slow++
+    else quick++
+    if (quick + slow < Math.min(size, limits.readsJudgedMax)) return
     if (slow > quick) {
-      size = Math.max(min, size >> 1)
-      unjudged = inFlight
+      const fitting = wasSlow ? Math.ceil(answers.perMs() * read.givenMs) : max
+      size = Math.max(min, Math.min(size >> 1, fitting))
+      round++
+      ownMs = Number.POSITIVE_INFINITY
     } else size = Math.min(max, size + Math.max(1, size >> 4))
+    wasSlow = slow > quick
     quick = 0
     slow = 0
   }
 
+  function slowFromMs({ givenMs }: OwedRead): number {
+    return (Math.min(ownMs, givenMs * ownShareMax) + givenMs) / 2
+  }
+
   return {
     enter() {
-      if (inFlight >= size) return false
+      if (inFlight >= size) return null
       inFlight++
-      return true
+      return { round, sentAt: Number.POSITIVE_INFINITY, givenMs: 0, isJudged: false }
     },
-    leave(pace) {
+    sent(read, now, modelDeadlineAt) {
+      read.sentAt = now
+      // A model that allows little must not have the others' reads shed.
+      read.givenMs = Math.max(limits.nodePatienceMsMin, modelDeadlineAt - now)
+    },
+    answered(read, now) {
       inFlight--
-      if (unjudged > 0) {
-        unjudged--
-        return
+      answers.add(now)
+      if (read.round !== round) return
+      const tookMs = now - read.sentAt
+      ownMs = Math.min(ownMs, tookMs)
+      if (!read.isJudged) judge(read, tookMs > slowFromMs(read))
+    },
+    failed() {
+      inFlight--
+    },
+    isOwed(read, now) {
+      const waitsMs = now - read.sentAt
+      if (waitsMs > Math.max(read.givenMs, limits.sharedReadMsMax)) {
+        inFlight--
+        return false
       }
-      if (pace === 'neutral') return
-      if (pace === 'quick') quick++
-      else slow++
-      if (quick + slow >= Math.min(size, limits.readsJudgedMax)) judge()
+      if (!read.isJudged && read.round === round && waitsMs > slowFromMs(read)) judge(read, true)
+      return true
     },
     inFlight: () => inFlight,
     size: () => size,
+  }
+}
+
+/** Counted for so long at a time: shorter spans are as uneven as replies that arrive together. */
+const spanMs = 50
+const keptOfSpan = 0.9
+
+/** The most that the store has answered lately: an eighth of it is left after a second in which it was less. */
+function countAnswers(): { add(now: number): void; perMs(): number } {
+  let beganAt = Number.NEGATIVE_INFINITY
+  let answers = 0
+  let most = 0
+  return {
+    add(now) {
+      answers++
+      if (now - beganAt < spanMs) return
+      most = Math.max(most * keptOfSpan, answers / (now - beganAt))
+      beganAt = now
+      answers = 0
+    },
+    perMs: () => most,
   }
 }

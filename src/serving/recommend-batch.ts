@@ -6,8 +6,7 @@ import type { CompiledModel, CompiledTenant } from '../domain/snapshot.ts'
 import type { Batch } from './batch.ts'
 import { createBatchBound } from './batch-bound.ts'
 import { findBatchTargets } from './batch-targets.ts'
-import { createBoundedRead } from './bounded-reads.ts'
-import { type RequestDeadline, requestDeadline } from './deadline.ts'
+import { attributeDeadline, type RequestDeadline, requestDeadline } from './deadline.ts'
 import { findModel } from './find-model.ts'
 import type { Target } from './find-target.ts'
 import { climbDown, type Recommendation } from './ladder.ts'
@@ -52,10 +51,9 @@ const fullAnswer = refuse(
  * represent each. Each unit goes the way of a single request (`recommend`); they share one deadline and one charge.
  */
 export function createRecommendBatch(services: RecommendServices) {
-  const { verifier, snapshots, reader, nearCache, readBound, quotas } = services
+  const { verifier, snapshots, reader, nearCache, quotas } = services
   const { clock = () => performance.now() } = services
   const targetServices = { nearCache, clock }
-  const read = createBoundedRead(reader, readBound)
   const bound = createBatchBound(limits.batchesMax, limits.batchesPerTenantMax)
 
   async function answer(
@@ -104,7 +102,8 @@ export function createRecommendBatch(services: RecommendServices) {
   async function find(target: Target | Refusal, deadline: RequestDeadline): Promise<FoundUnit | Refusal> {
     if (isRefusal(target)) return target
     const { model, row } = target
-    const found = row.fresh() ?? (await read(row, model, deadline))
+    const found =
+      row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
     const recommendation = climbDown(model, target, found, row)
     return isRefusal(recommendation) ? recommendation : { target, recommendation }
   }

@@ -1,13 +1,11 @@
 import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
 import type { Format } from '../domain/reasons.ts'
-import { createBoundedRead } from './bounded-reads.ts'
-import { requestDeadline } from './deadline.ts'
+import { attributeDeadline, requestDeadline } from './deadline.ts'
 import type { Query } from './find-model.ts'
 import { createFindTarget } from './find-target.ts'
 import { climbDown } from './ladder.ts'
 import type { NearCache } from './near-cache.ts'
 import type { RecordReader, Snapshots, TokenVerifier } from './ports.ts'
-import type { ReadBound } from './read-bound.ts'
 import { type Representation, represent } from './represent.ts'
 import { type Answer, representOrFall } from './represent-or-fall.ts'
 import type { TenantQuotas } from './tenant-quotas.ts'
@@ -30,7 +28,6 @@ export interface RecommendServices {
   readonly nearCache: NearCache
   /** Of the copies' ages; default `performance.now`. */
   readonly clock?: () => number
-  readonly readBound: ReadBound
   readonly quotas: TenantQuotas
 }
 
@@ -42,17 +39,8 @@ const unacceptable = refuse(
 
 /** The whole request: authenticate → find the model and select the version (`find-target`) → read record → represent. */
 export function createRecommend(services: RecommendServices) {
-  const {
-    verifier,
-    snapshots,
-    reader,
-    nearCache,
-    readBound,
-    quotas,
-    clock = () => performance.now(),
-  } = services
+  const { verifier, snapshots, reader, nearCache, quotas, clock = () => performance.now() } = services
   const findTarget = createFindTarget({ nearCache, clock })
-  const read = createBoundedRead(reader, readBound)
 
   return async function recommend(request: RecommendationRequest): Promise<Answer<Representation> | Refusal> {
     const catalog = snapshots.current()
@@ -76,7 +64,8 @@ export function createRecommend(services: RecommendServices) {
     if (overQuota !== null) return overQuota
     try {
       const { model, row } = target
-      const found = row.fresh() ?? (await read(row, model, deadline))
+      const found =
+        row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
       const recommendation = climbDown(model, target, found, row)
       if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 

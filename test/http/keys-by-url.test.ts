@@ -105,14 +105,17 @@ function expectRecord(reply: Reply, index = 0): void {
 }
 
 describe('keys by URL', () => {
-  test('serve; a rotation arrives with its first token; a dead server changes nothing', async () => {
+  test('serve; a rotation arrives with a token; a dead server changes nothing', async () => {
     await applyAll()
     expect(server.connections()).toBe(0)
     const gateway = await start()
     const known = await token()
     expectRecord(await gateway.ask(known))
     server.serve(key.publicJwk, { ...nextKey.publicJwk, alg: undefined })
-    expectRecord(await gateway.ask(await token(nextKey, 1)), 1)
+    const rotated = await token(nextKey, 1)
+    // With the first one, unless the machine is so busy that the fetch takes far longer than the one before.
+    await until('the new key serves', async () => (await gateway.ask(rotated)).status === 200)
+    expectRecord(await gateway.ask(rotated), 1)
     expectProblem(await gateway.ask(await token(await makeKey('ES256', 'c'))), 401, 'token-invalid')
     expect(server.requests()).toBe(2)
 

@@ -4,6 +4,7 @@ import type { ActiveTable } from '../../src/domain/snapshot.ts'
 import { type RedisClient, redisReady } from '../../src/redis/client.ts'
 import { createRecordReader } from '../../src/redis/record-reader.ts'
 import type { RecordRead, RecordReader, RecordReadResult } from '../../src/serving/ports.ts'
+import { createReadBound } from '../../src/serving/read-bound.ts'
 import { type CommandProxy, startCommandProxy } from '../support/command-proxy.ts'
 import { testRedis } from '../support/redis.ts'
 import { singleClient, testClient } from '../support/redis-clients.ts'
@@ -100,6 +101,31 @@ describe('reads of one row at one time', () => {
     release()
     expect([shown(await patient), shown(await late)]).toEqual([own('own-1'), own('own-1')])
     expect(readsHandedOn() - before).toBe(2)
+  })
+
+  test('are owed once, until Redis has answered, and those of other rows are shed beyond the bound', async () => {
+    const bound = createReadBound(2)
+    const bounded = createRecordReader(reads, { bound })
+    const hastily = (rowKey: string) =>
+      bounded.read(row({ rowKey }), performance.now() + 5, performance.now() + 20_000)
+    await held(row())
+    const hasty = [hastily('one'), ...Array.from({ length: 50 }, () => hastily('one'))]
+    const patient = Array.from({ length: 50 }, () => bounded.read(row(), inTime()))
+    expect(bound.inFlight()).toBe(1)
+    hasty.push(hastily('two'))
+    expect(bound.inFlight()).toBe(2)
+    expect(await hastily('three')).toEqual(none('shed'))
+    // One that was shed is none that others could wait for.
+    expect(await bounded.read(row({ rowKey: 'three' }), inTime())).toEqual(none('shed'))
+    expect(await Promise.all(hasty)).toEqual(hasty.map(() => none('deadline')))
+    expect(bound.inFlight()).toBe(2)
+    patient.push(bounded.read(row(), inTime()))
+    release()
+    expect((await Promise.all(patient)).map(shown)).toEqual(patient.map(() => own('own-1')))
+    await until('all are answered', () => bound.inFlight() === 0)
+    expect(shown(await bounded.read(row({ rowKey: 'three' }), inTime()))).toEqual(
+      control('control-3', 'unknown-row'),
+    )
   })
 
   test('tell what Redis answered once, also where nobody waits any more', async () => {

@@ -19,12 +19,14 @@ export interface KeyScene {
   swapTo(...issuers: readonly TrustedIssuer[]): Snapshot
 }
 
-/** Nothing is fetched again by itself in any test's lifetime. */
+/** Nothing is fetched again by itself in any test's lifetime, and tokens wait for what is fetched. */
 const stillPace: KeyPace = {
   refreshMs: 100_000_000,
   retryMs: 100_000_000,
   askedMs: 30_000,
   serveMs: 86_400_000,
+  patienceMsMin: 100_000,
+  patienceMsMax: 100_000,
 }
 
 export function keyScene(

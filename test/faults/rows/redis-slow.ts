@@ -11,6 +11,8 @@ interface Phase {
   begin(proxy: TcpProxy): void
   /** Whether answers still come from Redis meanwhile, all or some of them. */
   readonly isRead: boolean
+  /** As many times as long as the others: while connections break a breaker may be open for a second. */
+  readonly times?: number
 }
 
 const under = (what: string, weather: Weather, isRead: boolean): Phase => ({
@@ -25,7 +27,7 @@ const phases: readonly Phase[] = [
   under('+500 ms', { delayMs: () => 500 }, false),
   { what: 'half-open', begin: (proxy) => proxy.forgetOpenOnes(), isRead: true },
   under('replies sliced', { sliceBytesMax: 3 }, true),
-  under('reset mid-reply', { sliceBytesMax: 20, resetChance: 0.003 }, true),
+  { ...under('reset mid-reply', { sliceBytesMax: 20, resetChance: 0.003 }, true), times: 3 },
 ]
 
 export const redisSlow: Scenario = {
@@ -35,7 +37,9 @@ export const redisSlow: Scenario = {
   missing: cannotRunTopologies,
   async run(ground) {
     const [rate, phaseMs] = ground.isLong ? [500, 15_000] : [300, 1_200]
-    ground.setting(`${rate} requests/s, deadline ${deadlineMs} ms, ${phaseMs / 1000} s for each fault`)
+    ground.setting(
+      `${rate} requests/s, deadline ${deadlineMs} ms, ${phaseMs / 1000} s for each fault, thrice that for resets`,
+    )
     const redis = await startStandalone()
     ground.onEnd(redis.stop)
     const proxy = await startTcpProxy(redis.server.port)
@@ -50,7 +54,7 @@ export const redisSlow: Scenario = {
     for (const phase of phases) {
       const from = Date.now()
       phase.begin(proxy)
-      await pause(phaseMs)
+      await pause(phaseMs * (phase.times ?? 1))
       stretches.push({ phase, from, to: Date.now() })
       proxy.setWeather(null)
       await untilServed(load)

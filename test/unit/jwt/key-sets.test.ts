@@ -1,8 +1,13 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { limits } from '../../../src/domain/limits.ts'
 import type { TrustedIssuer } from '../../../src/domain/snapshot.ts'
 import type { IssuerDocument } from '../../../src/domain/tenant-document.ts'
-import { createFetchedKeySet, type KeyPace, type SavedKeySet } from '../../../src/jwt/fetched-key-set.ts'
+import {
+  createFetchedKeySet,
+  type KeyPace,
+  type SavedKeySet,
+  usualPace,
+} from '../../../src/jwt/fetched-key-set.ts'
 import { createIssuers } from '../../../src/jwt/issuer-keys.ts'
 import type { FetchKeys } from '../../../src/jwt/key-fetch.ts'
 import { createKeySets } from '../../../src/jwt/key-sets.ts'
@@ -13,6 +18,7 @@ import { until } from '../../support/until.ts'
 
 const iss = 'https://auth.one.example'
 const hourMs = 3_600_000
+const place = { tenantId: 'one', issuer: iss, url: 'https://keys.example/' }
 
 let server: KeyServer
 let key: TestKey
@@ -184,7 +190,9 @@ test('tenants take turns, so that many key servers of one keep no other waiting'
 })
 
 describe('the pause after a fetch', () => {
-  const pace: KeyPace = { refreshMs: 300_000, retryMs: 1_000, askedMs: 30_000, serveMs: 24 * hourMs }
+  // Told apart from the pauses by its length.
+  const patienceMs = 777
+  const pace: KeyPace = { ...usualPace, patienceMsMin: patienceMs, patienceMsMax: patienceMs }
   type Answer = Awaited<ReturnType<FetchKeys>>
 
   /** How long the set pauses after each of its fetches, `asked` of which a token has caused. */
@@ -193,7 +201,7 @@ describe('the pause after a fetch', () => {
     const neverRun = setTimeout(() => undefined)
     clearTimeout(neverRun)
     const timers = vi.spyOn(globalThis, 'setTimeout').mockImplementation((_run, ms = 0) => {
-      planned.push(ms)
+      if (ms !== patienceMs) planned.push(ms)
       return neverRun
     })
     const chance = vi.spyOn(Math, 'random').mockReturnValue(random)
@@ -201,7 +209,7 @@ describe('the pause after a fetch', () => {
     let nowMs = 1_800_000_000_000
     try {
       const set = createFetchedKeySet({
-        place: { tenantId: 'one', issuer: iss, url: 'https://keys.example/' },
+        place,
         fetchKeys: async () => left.shift()!,
         pace,
         clock: () => nowMs,
@@ -224,20 +232,156 @@ describe('the pause after a fetch', () => {
 
   const failed: Answer = { failure: 'refused' }
 
-  test('differs by a quarter either way, so that a fleet does not ask together', async () => {
+  test('is up to a quarter shorter than the longest, so that a fleet does not ask together', async () => {
     const good: Answer = { jwks: [key.publicJwk] }
-    expect(await pauses(0, [good], 0)).toStrictEqual([225_000])
-    expect(await pauses(0.5, [good], 0)).toStrictEqual([300_000])
-    expect(await pauses(1, [good], 0)).toStrictEqual([375_000])
+    expect(await pauses(0, [good], 0)).toStrictEqual([180_000])
+    expect(await pauses(0.5, [good], 0)).toStrictEqual([210_000])
+    expect(await pauses(1, [good], 0)).toStrictEqual([240_000])
     expect(await pauses(0, [failed], 0)).toStrictEqual([750])
-    expect(await pauses(1, [failed], 0)).toStrictEqual([1_250])
+    expect(await pauses(1, [failed], 0)).toStrictEqual([1_000])
   })
 
-  test('is no shorter than that of asking where a token caused one that failed, as long as there are keys', async () => {
+  test('stays as it is where a token came before its end in vain, and begins anew where that brought keys', async () => {
     const good: Answer = { jwks: [key.publicJwk] }
-    expect(await pauses(0, [good, failed, failed], 2)).toStrictEqual([225_000, 30_000, 30_000])
-    expect(await pauses(0.5, [failed, failed], 1)).toStrictEqual([1_000, 2_000])
+    expect(await pauses(1, [good, failed, failed], 2)).toStrictEqual([240_000])
+    expect(await pauses(1, [failed, failed], 1)).toStrictEqual([1_000])
+    expect(await pauses(1, [good, failed, good], 2)).toStrictEqual([240_000, 240_000])
   })
+})
+
+describe('by the clock', () => {
+  /** A set as a gateway has it, of a server that a test stands in for, with a clock and timers that a test moves. */
+  function timedSet(fetchKeys: FetchKeys) {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] })
+    // The longest pauses.
+    vi.spyOn(Math, 'random').mockReturnValue(1)
+    const set = createFetchedKeySet({
+      place,
+      fetchKeys,
+      pace: usualPace,
+      clock: Date.now,
+      report: () => undefined,
+      onFetched: () => undefined,
+    })
+    onTestFinished(() => {
+      set.stop()
+      vi.useRealTimers()
+      vi.restoreAllMocks()
+    })
+    return { set, kids: () => set.keys.map(({ kid }) => kid) }
+  }
+
+  const forMs = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+  /** Keys are imported in turns of the event loop that no timer shows. */
+  async function pass(ms: number): Promise<void> {
+    await vi.advanceTimersByTimeAsync(ms)
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  const both = () => [key.publicJwk, nextKey.publicJwk]
+
+  test.each([
+    ['answers', 0, false],
+    ['hangs five times before it answers', 5, false],
+    ['answers, and tokens ask', 0, true],
+    ['hangs when tokens ask and when it is due', 5, true],
+  ])('a key that a server removed is gone within 300 s where it %s', async (_what, hangs, isAsked) => {
+    const removedAt = 1_000
+    let hungSince: number | null = null
+    let left = hangs
+    const { set, kids } = timedSet(async () => {
+      const askedAt = Date.now() - beganAt
+      // Hung ones begin shortly before the set asks by itself.
+      if (askedAt > 200_000 && left > 0) {
+        left--
+        hungSince ??= askedAt
+        await forMs(limits.keyFetchMsMax)
+        return { failure: 'no answer within 2000 ms' }
+      }
+      const jwks = askedAt < removedAt ? both() : [nextKey.publicJwk]
+      // What it says is as old as it can be when it arrives.
+      await forMs(limits.keyFetchMsMax - 1)
+      return { jwks }
+    })
+    const beganAt = Date.now()
+    set.start()
+    await pass(limits.keyFetchMsMax)
+    expect(kids()).toStrictEqual(['a', 'b'])
+    let waitedMs = limits.keyFetchMsMax
+    while (kids().length > 1 && waitedMs < removedAt + 400_000) {
+      if (isAsked && waitedMs > 201_000) void set.renew()
+      await pass(500)
+      waitedMs += 500
+    }
+    expect(kids()).toStrictEqual(['b'])
+    expect(waitedMs - removedAt).toBeLessThanOrEqual(300_000)
+    expect(hungSince !== null).toBe(hangs > 0)
+  })
+
+  test('an hour without a server changes no key; what it then lacks is gone within 300 s', async () => {
+    let isDown = false
+    let [fetches, jwks] = [0, both()]
+    const { set, kids } = timedSet(async () => {
+      fetches++
+      return isDown ? { failure: 'refused' } : { jwks }
+    })
+    set.start()
+    await pass(10)
+    isDown = true
+    const { keys } = set
+    for (let minute = 0; minute < 60; minute++) {
+      await pass(60_000)
+      expect(set.keys).toBe(keys)
+      expect(set.goodUntilMs).toBeGreaterThan(Date.now())
+    }
+    // Eight by ever longer pauses, and then one in four minutes.
+    expect(fetches).toBeGreaterThan(15)
+    expect(fetches).toBeLessThan(30)
+    isDown = false
+    jwks = [nextKey.publicJwk]
+    await pass(300_000)
+    expect(kids()).toStrictEqual(['b'])
+  })
+
+  test.each([
+    [10, 250],
+    [300, 600],
+    [900, 1_000],
+  ])(
+    'a server that last took %i ms is waited for %i ms, and after them by nobody',
+    async (tookMs, patienceMs) => {
+      let answerMs = tookMs
+      const { set } = timedSet(async () => {
+        await forMs(answerMs)
+        return { jwks: both() }
+      })
+      set.start()
+      await pass(tookMs)
+      answerMs = 1_900
+      let ended = 0
+      const wait = () => {
+        const renewal = set.renew()
+        if (!(renewal instanceof Promise)) return renewal
+        void renewal.then(() => ended++)
+        return 'waits'
+      }
+      expect(wait()).toBe('waits')
+      await pass(patienceMs - 1)
+      expect([wait(), ended]).toStrictEqual(['waits', 0])
+      await pass(1)
+      expect([ended, wait()]).toStrictEqual([2, 'resting'])
+      // It was worth waiting for 1,000 ms at most, and goes on.
+      await pass(1_900)
+      expect(wait()).toBe('resting')
+      await pass(usualPace.askedMs)
+      expect(wait()).toBe('waits')
+      await pass(999)
+      expect(ended).toBe(2)
+      await pass(1)
+      expect(ended).toBe(3)
+    },
+  )
 })
 
 describe('a refresh', () => {

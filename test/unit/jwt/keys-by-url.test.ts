@@ -188,6 +188,29 @@ describe('an unknown kid', () => {
     expect(server.connections()).toBe(2)
   })
 
+  test('at a server that hangs is refused while the fetch goes on, whose keys serve when they are there', async () => {
+    const pace = { patienceMsMin: 20, patienceMsMax: 20 }
+    const saved = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt: 1_800_000_000_000 }
+    const { verify, token, time } = await serve(true, {
+      pace,
+      timeoutMs: 60_000,
+      restored: [{ ...saved, keys: [savedJwk(key)] }],
+    })
+    server.hang()
+    expect(await verify(await token(nextKey))).toStrictEqual(invalid)
+    const later = await token(nextKey, { sub: 'later' })
+    // Nobody waits any more, be it for long.
+    for (const ms of [0, 10_000, 60_000]) {
+      time.ms += ms
+      expect(verify(later)).toStrictEqual(invalid)
+    }
+    await expectVerified(verify(await token()))
+    server.serve(key.publicJwk, nextKey.publicJwk)
+    server.release()
+    await until('the new key serves', async () => 'claims' in (await verify(later)))
+    expect([server.connections(), server.requests()]).toStrictEqual([2, 2])
+  })
+
   test('at a server that hangs is refused when the time is over', async () => {
     // Known from before: within so short a time a busy machine may not fetch it.
     const saved = { tenantId: 'one', issuer: iss, url: server.url(), fetchedAt: 1_800_000_000_000 }
@@ -243,6 +266,20 @@ describe('an issuer without keys', () => {
     server.release()
     for (const result of waiting) await expectVerified(result)
     expect(await wrong).toStrictEqual(invalid)
+    expect(server.requests()).toBe(1)
+  })
+
+  test('makes them come back where the first fetch takes too long, and serves when it is over', async () => {
+    server.hang()
+    const pace = { patienceMsMin: 20, patienceMsMax: 20 }
+    const { verify, token } = await serve(false, { pace, timeoutMs: 60_000 })
+    const bearer = await token()
+    expect(await verify(bearer)).toStrictEqual(busy)
+    expect(verify(bearer)).toStrictEqual(busy)
+    await until('the server has been asked', () => server.requests() === 1)
+    server.serve(key.publicJwk)
+    server.release()
+    await until('its key serves', async () => 'claims' in (await verify(bearer)))
     expect(server.requests()).toBe(1)
   })
 

@@ -18,6 +18,7 @@ const waiting = (rowKey: string, deadlineAt = 100): WaitingRead => ({
   settle: () => undefined,
   followers: null,
   isOver: false,
+  owed: null,
 })
 
 test('reads that are over are followed by none, and those under way outlast any number of others', () => {

@@ -1,87 +1,254 @@
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../../src/domain/limits.ts'
-import { createReadBound, type ReadBound, type ReadPace } from '../../../src/serving/read-bound.ts'
+import { createReadBound, type OwedRead, type ReadBound } from '../../../src/serving/read-bound.ts'
 
-/** One read after another. */
-function reads(bound: ReadBound, count: number, pace: ReadPace): void {
-  for (let read = 0; read < count; read++) {
-    if (!bound.enter()) throw new Error('a read alone was shed')
-    bound.leave(pace)
+const givenMs = 50
+
+/** Sent at this time; one that was shed is a fault of the test. */
+function send(bound: ReadBound, at: number, given = givenMs): OwedRead {
+  const read = bound.enter()
+  if (read === null) throw new Error('a read alone was shed')
+  bound.sent(read, at, at + given)
+  return read
+}
+
+/** One after another, each answered after so long. */
+function reads(bound: ReadBound, count: number, tookMs: number, given = givenMs): void {
+  for (let index = 0; index < count; index++) {
+    const at = index * 1_000
+    bound.answered(send(bound, at, given), at + tookMs)
   }
 }
 
-/** How many can be in flight at one time; they stay there. */
-function fill(bound: ReadBound): number {
-  let entered = 0
-  while (bound.enter()) entered++
-  return entered
+/** As many as can be owed at one time; they stay there. */
+function fill(bound: ReadBound, at = 0): OwedRead[] {
+  const owed: OwedRead[] = []
+  for (let read = bound.enter(); read !== null; read = bound.enter()) {
+    bound.sent(read, at, at + givenMs)
+    owed.push(read)
+  }
+  return owed
 }
 
-test('lets as many in as it says, and one more for each that leaves', () => {
-  const bound = createReadBound(100)
-  expect([bound.size(), fill(bound), bound.inFlight()]).toEqual([100, 100, 100])
-  bound.leave('quick')
-  expect(bound.inFlight()).toBe(99)
-  expect([bound.enter(), bound.enter()]).toEqual([true, false])
+describe('what is counted', () => {
+  test('as many are let in as it says, and one more for each that is answered', () => {
+    const bound = createReadBound(100)
+    const owed = fill(bound)
+    expect([bound.size(), owed.length, bound.inFlight()]).toEqual([100, 100, 100])
+    bound.answered(owed[0]!, 1)
+    expect(bound.inFlight()).toBe(99)
+    expect([bound.enter() === null, bound.enter() === null]).toEqual([false, true])
+  })
+
+  test('a read is owed beyond its deadline, until it is answered or forgotten', () => {
+    const bound = createReadBound(2)
+    const [late, lost] = fill(bound) as [OwedRead, OwedRead]
+    for (const now of [givenMs + 1, limits.sharedReadMsMax])
+      expect([bound.isOwed(late, now), bound.isOwed(lost, now), bound.enter()]).toEqual([true, true, null])
+    bound.answered(late, limits.sharedReadMsMax)
+    expect(bound.inFlight()).toBe(1)
+    expect(bound.isOwed(lost, limits.sharedReadMsMax + 1)).toBe(false)
+    expect(bound.inFlight()).toBe(0)
+  })
+
+  test('a model that gives longer than that is waited for', () => {
+    const bound = createReadBound(1)
+    const read = send(bound, 0, 5_000)
+    expect([bound.isOwed(read, 5_000), bound.isOwed(read, 5_001)]).toEqual([true, false])
+  })
+
+  test('one that is not sent yet is owed, and not slow', () => {
+    const bound = createReadBound(1)
+    const read = bound.enter()!
+    for (let look = 0; look < 10; look++) expect(bound.isOwed(read, 1_000_000)).toBe(true)
+    expect([bound.inFlight(), bound.size()]).toEqual([1, 1])
+  })
 })
 
-test('a store that stays slow brings it down to the least, never further, and it comes back when the store is quick', () => {
-  const bound = createReadBound(4_096)
-  reads(bound, 10_000, 'slow')
-  expect(bound.size()).toBe(limits.readsInFlightMin)
-  reads(bound, 100_000, 'quick')
-  expect(bound.size()).toBe(4_096)
+describe('its size', () => {
+  test('goes down to the least where reads are slow, never further, and back where they are quick', () => {
+    const bound = createReadBound(4_096)
+    reads(bound, 10_000, 60)
+    expect(bound.size()).toBe(limits.readsInFlightMin)
+    reads(bound, 100_000, 1)
+    expect(bound.size()).toBe(4_096)
+  })
+
+  test('is halved once for all reads that were owed', () => {
+    const bound = createReadBound(4_096)
+    const owed = fill(bound)
+    for (const read of owed) bound.isOwed(read, 60)
+    expect(bound.size()).toBe(2_048)
+    for (const read of owed) bound.answered(read, 70)
+    expect([bound.size(), bound.inFlight()]).toEqual([2_048, 0])
+  })
+
+  test('is halved before slow reads are answered', () => {
+    const bound = createReadBound(64)
+    const owed = fill(bound)
+    // By two thirds of what is given it isn't said whether that is the store's own pace.
+    for (const read of owed) bound.isOwed(read, 44)
+    expect(bound.size()).toBe(64)
+    for (const read of owed) bound.isOwed(read, 46)
+    expect(bound.size()).toBe(32)
+  })
+
+  test('is at the second time no more than the store answers in the time that is given', () => {
+    const bound = createReadBound(4_096)
+    const owed: OwedRead[] = []
+    const sizes = new Set<number>()
+    // One a millisecond, each answered after a hundred.
+    for (let now = 0; sizes.size < 2; now++) {
+      owed.push(send(bound, now))
+      const answered = owed[now - 100]
+      if (answered !== undefined) bound.answered(answered, now)
+      if (bound.size() < 4_096) sizes.add(bound.size())
+    }
+    const [halved, fitting] = sizes
+    expect(halved).toBe(2_048)
+    expect(fitting).toBeGreaterThanOrEqual(givenMs - 2)
+    expect(fitting).toBeLessThanOrEqual(givenMs + 2)
+  })
+
+  test.each([
+    ['a few slow reads among quick ones', 5, 4, 1_000],
+    ['most of them slow', 4, 5, limits.readsInFlightMin],
+  ])('%s', (_, quick, slow, size) => {
+    const bound = createReadBound(1_000)
+    for (let round = 0; round < 1_000; round++) {
+      reads(bound, quick, 1)
+      reads(bound, slow, 60)
+    }
+    expect(bound.size()).toBe(size)
+  })
+
+  test('isn’t changed by reads that failed', () => {
+    const bound = createReadBound(1_000)
+    for (let index = 0; index < 10_000; index++) bound.failed(send(bound, index))
+    expect([bound.size(), bound.inFlight()]).toEqual([1_000, 0])
+  })
+
+  test('isn’t changed by a model that gives little where others’ reads are quick', () => {
+    const bound = createReadBound(1_000)
+    reads(bound, 10_000, 24, 5)
+    expect(bound.size()).toBe(1_000)
+  })
+
+  test('stays as it is where it is smaller than the least', () => {
+    const bound = createReadBound(1)
+    reads(bound, 100, 60)
+    expect(bound.size()).toBe(1)
+    reads(bound, 100, 1)
+    expect(bound.size()).toBe(1)
+  })
 })
 
-test('it halves once for all reads that were under way', () => {
-  const bound = createReadBound(4_096)
-  expect(fill(bound)).toBe(4_096)
-  for (let read = 0; read < 4_096; read++) bound.leave('slow')
-  expect(bound.size()).toBe(2_048)
-})
-
-test('a few slow reads among quick ones are no reason to shrink', () => {
-  const bound = createReadBound(1_000)
-  for (let round = 0; round < 1_000; round++) {
-    reads(bound, 5, 'quick')
-    reads(bound, 4, 'slow')
+describe('against a store', () => {
+  interface Store {
+    /** How far away it is, at a time. */
+    readonly delayMs: (at: number) => number
+    /** What it answers at most, one after the other. */
+    readonly perSecond: number
   }
-  expect(bound.size()).toBe(1_000)
-})
 
-test('reads that say nothing change nothing', () => {
-  const bound = createReadBound(1_000)
-  reads(bound, 10_000, 'neutral')
-  expect(bound.size()).toBe(1_000)
-})
-
-describe('against a store that answers so many reads in the time they have', () => {
-  /** Each round the store answers `capacity` reads quickly enough, if no more are in flight; all are slow otherwise. */
-  function answeredInTime(bound: ReadBound, capacity: number, offered: number, rounds: number): number[] {
-    return Array.from({ length: rounds }, () => {
-      let entered = 0
-      while (entered < offered && bound.enter()) entered++
-      const pace = entered > capacity ? 'slow' : 'quick'
-      for (let read = 0; read < entered; read++) bound.leave(pace)
-      return pace === 'quick' ? entered : 0
-    })
+  interface Load {
+    readonly perSecond: number
+    readonly processes?: number
+    /** The processes stand still for so long in each so many milliseconds; what came meanwhile is all sent then. */
+    readonly stall?: readonly [forMs: number, inMs: number]
   }
 
-  test.each([20, 150, 900])(
-    '%i: most of that is used, where a bound that stays would answer none',
-    (capacity) => {
-      const rounds = answeredInTime(createReadBound(4_096), capacity, 10_000, 2_000)
-      const mean = rounds.slice(200).reduce((sum, each) => sum + each, 0) / 1_800
-      expect(mean).toBeGreaterThan(capacity * 0.5)
-      expect(rounds.at(-1)).toBeLessThanOrEqual(capacity)
-    },
-  )
-})
+  /** Mulberry32: the same every time. */
+  function dice(seed: number): () => number {
+    let state = seed
+    return () => {
+      state = (state + 0x6d2b79f5) | 0
+      let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+    }
+  }
 
-test('one that is smaller than the least stays as it is', () => {
-  const bound = createReadBound(1)
-  reads(bound, 100, 'slow')
-  expect(bound.size()).toBe(1)
-  reads(bound, 100, 'quick')
-  expect(bound.size()).toBe(1)
+  /** Of the reads that came in the last of so many seconds: the share that was answered in time, and how many they are. */
+  function answeredInTime(store: Store, load: Load, seconds = 4): { share: number; perSecond: number } {
+    const isCounted = (at: number) => Math.floor(at / 1_000) === seconds - 1
+    const chance = dice(7)
+    const { processes = 1, stall: [standsMs, everyMs] = [0, 1_000] } = load
+    const parts = Array.from({ length: processes }, () => ({
+      bound: createReadBound(4_096),
+      owed: [] as { read: OwedRead; sentAt: number; dueAt: number; isForgotten: boolean }[],
+    }))
+    const turns = (at: number) => at % everyMs >= standsMs
+    let [comesAt, freeAt, offered, inTime] = [0, 0, 0, 0]
+    for (let now = 1; now < seconds * 1_000 + 2 * givenMs; now++) {
+      if (!turns(now)) continue
+      for (const { bound, owed } of parts)
+        for (const each of owed.splice(0)) {
+          if (each.dueAt <= now) {
+            if (!each.isForgotten) bound.answered(each.read, now)
+            if (isCounted(each.sentAt) && now - each.sentAt <= givenMs) inTime++
+          } else {
+            // Deadlines are looked at every five milliseconds.
+            if (now % 5 === 0 && !each.isForgotten) each.isForgotten = !bound.isOwed(each.read, now)
+            owed.push(each)
+          }
+        }
+      for (; comesAt < now; comesAt += (-Math.log(1 - chance()) * 1_000) / load.perSecond) {
+        const { bound, owed } = parts[Math.floor(chance() * processes)]!
+        if (isCounted(now)) offered++
+        const read = bound.enter()
+        if (read === null) continue
+        bound.sent(read, now, now + givenMs)
+        freeAt = Math.max(freeAt, now) + (1_000 / store.perSecond) * (0.5 + chance())
+        owed.push({
+          read,
+          sentAt: now,
+          dueAt: freeAt + store.delayMs(now) + 3 * chance(),
+          isForgotten: false,
+        })
+      }
+    }
+    return { share: inTime / offered, perSecond: inTime }
+  }
+
+  const near = () => 0
+  const after2s = (delayMs: number) => (at: number) => (at < 2_000 ? 0 : delayMs)
+
+  test.each<[string, Store, Load]>([
+    ['near and quick', { delayMs: near, perSecond: 100_000 }, { perSecond: 15_000 }],
+    [
+      'quick, behind a process that often stands still',
+      { delayMs: near, perSecond: 100_000 },
+      { perSecond: 15_000, stall: [30, 60] },
+    ],
+    ['30 ms away', { delayMs: () => 30, perSecond: 100_000 }, { perSecond: 5_000 }],
+    ['30 ms away all at once', { delayMs: after2s(30), perSecond: 100_000 }, { perSecond: 5_000 }],
+    ['40 ms away all at once', { delayMs: after2s(40), perSecond: 100_000 }, { perSecond: 5_000 }],
+    [
+      'near and far in turns',
+      { delayMs: (at) => (at % 1_000 < 500 ? 30 : 0), perSecond: 100_000 },
+      { perSecond: 5_000 },
+    ],
+  ])('that is %s hardly a read is lost', (_, store, load) => {
+    expect(answeredInTime(store, load).share).toBeGreaterThan(0.98)
+  })
+
+  test.each<[string, Store, Load]>([
+    ['asked for twice as much', { delayMs: near, perSecond: 3_000 }, { perSecond: 6_000 }],
+    ['asked for five times as much', { delayMs: near, perSecond: 3_000 }, { perSecond: 15_000 }],
+    [
+      'asked for five times as much by four processes',
+      { delayMs: near, perSecond: 3_000 },
+      { perSecond: 15_000, processes: 4 },
+    ],
+    ['20 ms away, too', { delayMs: () => 20, perSecond: 3_000 }, { perSecond: 15_000 }],
+    ['30 ms away, too', { delayMs: () => 30, perSecond: 3_000 }, { perSecond: 15_000 }],
+  ])('that answers 3,000 a second, %s: most of them in time', (_, store, load) => {
+    expect(answeredInTime(store, load).perSecond).toBeGreaterThan(0.8 * store.perSecond)
+  })
+
+  test('that answers 3,000 a second, asked for five times as much: most of them in time within a second', () => {
+    const found = answeredInTime({ delayMs: near, perSecond: 3_000 }, { perSecond: 15_000 }, 2)
+    expect(found.perSecond).toBeGreaterThan(0.8 * 3_000)
+  })
 })

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { isRefusal, refuse } from '../../../src/domain/errors.ts'
 import type { Snapshot } from '../../../src/domain/snapshot.ts'
 import { createNearCache } from '../../../src/serving/near-cache.ts'
-import { createReadBound } from '../../../src/serving/read-bound.ts'
 import { createRecommend } from '../../../src/serving/recommend.ts'
 import { createTenantQuotas } from '../../../src/serving/tenant-quotas.ts'
 
@@ -13,7 +12,6 @@ test('what a stranger accepts is not weighed', async () => {
     snapshots: { current: () => snapshot },
     reader: { read: () => Promise.reject(new Error('nothing is read')) },
     nearCache: createNearCache(0),
-    readBound: createReadBound(1),
     quotas: createTenantQuotas(),
   })
   const outcome = await recommend({
