@@ -5,40 +5,40 @@
 import type { ClientFile } from '../client-file.ts'
 import type { ClientModel } from '../client-model.ts'
 import { decoderFile } from './decoder-file.ts'
-import { pascalCase } from './names.ts'
+import { namespacePart } from './names.ts'
 import { nameRecord } from './named-record.ts'
 import { parametersClass } from './parameters.ts'
 import { fillTemplate } from './template.ts'
 import { block } from './text.ts'
 
 interface CsharpOptions {
-  /** Instead of `Recgate.TENANT.MODEL`, of which two models may have the same, say `offers-1` and `offers_1`. */
+  /** Instead of `Recgate.Tenant.Model`. */
   readonly namespace?: string
 }
 
 export function generateCsharp(model: ClientModel, options: CsharpOptions = {}): ClientFile[] {
   const record = nameRecord(model)
-  const tenant = pascalCase(model.tenantId, 'Tenant')
-  const { namespace = `Recgate.${tenant}.${record.prefix}` } = options
+  const { tenantId, modelId } = model
+  const { namespace = `Recgate.${namespacePart(tenantId)}.${namespacePart(modelId)}` } = options
   const names = {
     namespace,
     prefix: record.prefix,
-    modelId: model.modelId,
+    modelId,
     deadlineMs: model.deadlineMs,
     hasParameters: model.parameters.length > 0,
   }
   const parameters = parametersClass(model, record.prefix)
   const parametersText = parameters.length === 0 ? '' : `${block(`namespace ${namespace}`, parameters).join('\n')}\n\n`
-  const fileStem = tenant + record.prefix
+  // Ids as they are: file systems that don't tell `A` from `a` keep them apart.
   const file = (suffix: string, text: string): ClientFile => ({
-    path: `${fileStem}${suffix}.cs`,
+    path: `${tenantId}.${modelId}${suffix}.cs`,
     text: `${firstLines(model)}\n${text}`,
   })
   return [
     file('', `${decoderFile(model, record, namespace)}\n${fillTemplate('packed-reader.cs', names)}`),
-    file('Fetch', `${parametersText}${fillTemplate('fetch-rules.cs', names)}`),
-    file('Http', fillTemplate('http-fetcher.cs', names)),
-    file('Unity', fillTemplate('unity-fetcher.cs', names)),
+    file('.fetch', `${parametersText}${fillTemplate('fetch-rules.cs', names)}`),
+    file('.http', fillTemplate('http-fetcher.cs', names)),
+    file('.unity', fillTemplate('unity-fetcher.cs', names)),
   ]
 }
 

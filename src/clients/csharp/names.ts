@@ -26,6 +26,14 @@ export function pascalCase(text: string, standIn: string): string {
   return /^[0-9]/.test(name) ? `_${name}` : name
 }
 
+/**
+ * An id as part of a namespace, so that no two ids that a studio would choose have the same: `a-b`, `a_b` and `ab` →
+ * `AB`, `A_b` and `Ab`.
+ */
+export function namespacePart(id: string): string {
+  return capitalised(id.replace(/-([a-z]?)/g, (_, letter: string) => letter.toUpperCase() || '__'))
+}
+
 /** As pascalCase, for a method's parameter. */
 export function camelCase(text: string, standIn: string): string {
   const name = pascalCase(text, standIn)
