@@ -60,9 +60,7 @@ function decoderClass(model: ClientModel, record: CsharpRecord): string[] {
     ],
     [
       ...summary('Whether the model has a default record.'),
-      ...block('public static bool HasDefaultRecord', [
-        `get { return ${model.defaultRecord !== null}; }`,
-      ]),
+      ...block('public static bool HasDefaultRecord', [`get { return ${model.defaultRecord !== null}; }`]),
     ],
     defaultRecordMethod(model, record),
     ...publicMethods(record),
@@ -92,7 +90,9 @@ function publicMethods({ typeName }: CsharpRecord): string[][] {
   const results = `out ${typeName} record, out DecodeError error`
   return [
     [
-      ...summary('One packed record and nothing else; where it is none, the record is null. Never throws for bytes.'),
+      ...summary(
+        'One packed record and nothing else; where it is none, the record is null. Never throws for bytes.',
+      ),
       ...block(`public static bool TryDecode(${range}, ${results})`, [
         'var bits = new BitReader(bytes, offset, count);',
         'int revision = bits.Revision();',

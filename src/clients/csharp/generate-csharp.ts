@@ -5,8 +5,8 @@
 import type { ClientFile } from '../client-file.ts'
 import type { ClientModel } from '../client-model.ts'
 import { decoderFile } from './decoder-file.ts'
-import { namespacePart } from './names.ts'
 import { nameRecord } from './named-record.ts'
+import { namespacePart } from './names.ts'
 import { parametersClass } from './parameters.ts'
 import { fillTemplate } from './template.ts'
 import { block } from './text.ts'
@@ -28,7 +28,8 @@ export function generateCsharp(model: ClientModel, options: CsharpOptions = {}):
     hasParameters: model.parameters.length > 0,
   }
   const parameters = parametersClass(model, record.prefix)
-  const parametersText = parameters.length === 0 ? '' : `${block(`namespace ${namespace}`, parameters).join('\n')}\n\n`
+  const parametersText =
+    parameters.length === 0 ? '' : `${block(`namespace ${namespace}`, parameters).join('\n')}\n\n`
   // Ids as they are: file systems that don't tell `A` from `a` keep them apart.
   const file = (suffix: string, text: string): ClientFile => ({
     path: `${tenantId}.${modelId}${suffix}.cs`,

@@ -20,8 +20,8 @@ export function parametersClass({ parameters, modelId }: ClientModel, prefix: st
     fields.push([`private static readonly string[] ${list} = { ${values} };`])
     return pairOf(name, `ParameterCheck.OneOf(${stringLiteral(name)}, ${argument}, ${list})`)
   })
-  const signature = named.map(({ argument, accepts }) =>
-    `${accepts.type === 'uint' ? 'long' : 'string'} ${argument}`,
+  const signature = named.map(
+    ({ argument, accepts }) => `${accepts.type === 'uint' ? 'long' : 'string'} ${argument}`,
   )
   return [
     ...summary(`What a request for ${modelId} must say.`),
@@ -31,8 +31,9 @@ export function parametersClass({ parameters, modelId }: ClientModel, prefix: st
         ...fields,
         [
           ...summary('Throws an ArgumentException that says which one does not fit, and what would.'),
-          ...named.map(({ argument, accepts }) =>
-            `/// <param name="${argument.replace('@', '')}">${ruleOf(accepts)}</param>`,
+          ...named.map(
+            ({ argument, accepts }) =>
+              `/// <param name="${argument.replace('@', '')}">${ruleOf(accepts)}</param>`,
           ),
           ...block(`public ${prefix}Parameters(${signature.join(', ')})`, [
             `Query = ${pairs.join(' + "&" + ')};`,

@@ -1,19 +1,17 @@
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { generateCsharp } from '../../../src/clients/csharp/generate-csharp.ts'
 import { type ClientRunner, processProgram } from '../support/client-runner.ts'
 import { answersFile } from './json-writer.ts'
-import { compileCsharp, missingMono } from './mono.ts'
+import { compileCsharp, missingMono, programFile, put } from './mono.ts'
 
-const runnerFile = fileURLToPath(new URL('./programs/decoder-runner.cs', import.meta.url))
+const programFiles = ['decoder-runner.cs', 'framed-bytes.cs', 'json-text.cs'].map(programFile)
 
 /** All models' decoders, each its one file, in one program on mono. */
 export const csharpRunner: ClientRunner = {
   name: 'C# on mono',
   missing: missingMono,
   async build(models, directory) {
-    const files = [runnerFile]
+    const files = [...programFiles]
     const namespaces: string[] = []
     for (const [index, model] of models.entries()) {
       const [decoder] = generateCsharp(model)
@@ -49,10 +47,4 @@ function modelsFile(namespaces: readonly string[]): string {
     }
 }
 `
-}
-
-async function put(directory: string, name: string, text: string): Promise<string> {
-  const path = join(directory, name)
-  await writeFile(path, text)
-  return path
 }

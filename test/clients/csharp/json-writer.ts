@@ -36,9 +36,9 @@ function answerMethod({ prefix, typeName }: CsharpRecord): string[] {
     '}',
     'else',
     '{',
-    '    var framed = global::RecgateTests.DecoderRunner.Framed(asked);',
+    '    var framed = global::RecgateTests.FramedBytes.Of(asked);',
     '    var before = (byte[])framed.Clone();',
-    '    int frame = global::RecgateTests.DecoderRunner.Frame;',
+    '    int frame = global::RecgateTests.FramedBytes.Frame;',
     `    bool good = ${prefix}Decoder.TryDecode(framed, frame, framed.Length - 2 * frame, out record, out error);`,
     '    if (global::System.Convert.ToBase64String(framed) != global::System.Convert.ToBase64String(before)) return "bytes were written";',
     '    if (good != (record != null) || good != (error.CodeText == "")) return "result, record and error contradict each other";',
@@ -50,7 +50,7 @@ function answerMethod({ prefix, typeName }: CsharpRecord): string[] {
 }
 
 function writerMethod(typeName: string, members: readonly CsharpMember[]): string[] {
-  return block(`private static void Write(global::RecgateTests.JsonText json, ${typeName} record)`, [
+  return block(`internal static void Write(global::RecgateTests.JsonText json, ${typeName} record)`, [
     "json.Open('{');",
     ...members.flatMap((member) => writeMember(member)),
     "json.Close('}');",
