@@ -28,8 +28,13 @@ export function generateCsharp(model: ClientModel, options: CsharpOptions = {}):
     hasParameters: model.parameters.length > 0,
   }
   const parameters = parametersClass(model, record.prefix)
-  const parametersText =
-    parameters.length === 0 ? '' : `${block(`namespace ${namespace}`, parameters).join('\n')}\n\n`
+  const fetchParts = ['fetch-result.cs', 'fetch-rules.cs', 'answer-text.cs'].map((part) =>
+    fillTemplate(part, names),
+  )
+  if (names.hasParameters) {
+    fetchParts.unshift(`${block(`namespace ${namespace}`, parameters).join('\n')}\n`)
+    fetchParts.push(fillTemplate('parameter-check.cs', names))
+  }
   // Ids as they are: file systems that don't tell `A` from `a` keep them apart.
   const file = (suffix: string, text: string): ClientFile => ({
     path: `${tenantId}.${modelId}${suffix}.cs`,
@@ -37,7 +42,7 @@ export function generateCsharp(model: ClientModel, options: CsharpOptions = {}):
   })
   return [
     file('', `${decoderFile(model, record, namespace)}\n${fillTemplate('packed-reader.cs', names)}`),
-    file('.fetch', `${parametersText}${fillTemplate('fetch-rules.cs', names)}`),
+    file('.fetch', fetchParts.join('\n')),
     file('.http', fillTemplate('http-fetcher.cs', names)),
     file('.unity', fillTemplate('unity-fetcher.cs', names)),
   ]

@@ -66,8 +66,8 @@ const runtimeTypes = [
   'KeptAnswer',
   'ParameterCheck',
   'ProblemText',
-  'TokenSource',
-  'UnityTokenSource',
+  'TokenCallback',
+  'UnityTokenCallback',
 ]
 
 /** What follows the model's prefix in those that have it. */

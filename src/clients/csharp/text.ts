@@ -28,7 +28,7 @@ export function summary(text: string): string[] {
   return [`/// <summary>${text}</summary>`]
 }
 
-export function indented(lines: readonly string[]): string[] {
+function indented(lines: readonly string[]): string[] {
   return lines.map((line) => (line === '' ? line : `    ${line}`))
 }
 

@@ -345,6 +345,13 @@ describe.skipIf(missing !== null).each(fetcherKinds)('the fetcher by %s', (kind)
     expect(await forgetful.fetch(...here)).toMatchObject({ ...builtIn, code: 'network' })
   })
 
+  test('takes an address that nobody can be reached at for a failure of the network', async () => {
+    const fetched = await start([], [goodToken], 'http://recommendations.invalid').fetch(...here)
+    expect(fetched).toMatchObject({ ...builtIn, status: 0, code: 'network' })
+    if (kind === 'unity')
+      expect(fetched).toHaveProperty('detail', 'no answer: Insecure connection not allowed')
+  })
+
   test('takes nothing for a record that is none', async () => {
     const fetching = start()
     const packed = { 'content-type': 'application/vnd.recgate.packed' }

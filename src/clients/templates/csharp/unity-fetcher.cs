@@ -5,7 +5,7 @@ namespace __Namespace__
     /// Asked for the player's token; with true for another one than the last, which has expired. Hands it to
     /// <paramref name="give"/>, at once or later, on the main thread; null where there is none.
     /// </summary>
-    public delegate void UnityTokenSource(bool refresh, global::System.Action<string> give);
+    public delegate void UnityTokenCallback(bool refresh, global::System.Action<string> give);
 
     /// <summary>
     /// Fetches one player's records with UnityWebRequest, as a coroutine on the main thread, on every platform of Unity's,
@@ -14,12 +14,12 @@ namespace __Namespace__
     public sealed class __Model__UnityFetcher : global::System.IDisposable
     {
         private readonly FetchCore core;
-        private readonly UnityTokenSource token;
+        private readonly UnityTokenCallback token;
         private readonly global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest> running =
             new global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest>();
 
         /// <param name="url">As it stands in the e-mail: https://recommendations.example.com</param>
-        public __Model__UnityFetcher(string url, UnityTokenSource token, __Model__FetchOptions options = null)
+        public __Model__UnityFetcher(string url, UnityTokenCallback token, __Model__FetchOptions options = null)
         {
             if (token == null) throw new global::System.ArgumentNullException("token");
             core = new FetchCore(url, options);
@@ -65,8 +65,9 @@ namespace __Namespace__
                 }
                 else if (fetch.Step == FetchStep.Send)
                 {
-                    var request = Begin(fetch);
-                    var operation = request.SendWebRequest();
+                    var operation = Send(fetch);
+                    if (operation == null) continue;
+                    var request = operation.webRequest;
                     while (IsUnderWay(fetch, request, operation)) yield return null;
                     End(fetch, request, operation);
                 }
@@ -94,17 +95,29 @@ namespace __Namespace__
             }
         }
 
-        private global::UnityEngine.Networking.UnityWebRequest Begin(Fetch fetch)
+        /// <summary>Null where Unity doesn't send it: newer ones refuse http, by an exception.</summary>
+        private global::UnityEngine.Networking.UnityWebRequestAsyncOperation Send(Fetch fetch)
         {
             var request = global::UnityEngine.Networking.UnityWebRequest.Get(fetch.Url);
-            // A gateway sends nobody elsewhere, and the token is for nobody else.
-            request.redirectLimit = 0;
-            request.SetRequestHeader("Authorization", fetch.Authorization);
-            request.SetRequestHeader("Accept", FetchCore.MediaType);
-            if (fetch.IfNoneMatch != null) request.SetRequestHeader("If-None-Match", fetch.IfNoneMatch);
-            if (fetch.GatewayDeadlineMs != null) request.SetRequestHeader("Recgate-Deadline-Ms", fetch.GatewayDeadlineMs);
-            running.Add(request);
-            return request;
+            try
+            {
+                // A gateway sends nobody elsewhere, and the token is for nobody else.
+                request.redirectLimit = 0;
+                request.SetRequestHeader("Authorization", fetch.Authorization);
+                request.SetRequestHeader("Accept", FetchCore.MediaType);
+                if (fetch.IfNoneMatch != null) request.SetRequestHeader("If-None-Match", fetch.IfNoneMatch);
+                if (fetch.GatewayDeadlineMs != null)
+                    request.SetRequestHeader("Recgate-Deadline-Ms", fetch.GatewayDeadlineMs);
+                var operation = request.SendWebRequest();
+                running.Add(request);
+                return operation;
+            }
+            catch (global::System.Exception problem)
+            {
+                request.Dispose();
+                fetch.NetworkFailed(problem.Message);
+                return null;
+            }
         }
 
         private bool IsUnderWay(

@@ -103,6 +103,7 @@ namespace UnityEngine.Networking
 
     public class UnityWebRequestAsyncOperation : AsyncOperation
     {
+        public UnityWebRequest webRequest { get; internal set; }
     }
 
     public class UnityWebRequest : IDisposable
@@ -190,6 +191,10 @@ namespace UnityEngine.Networking
         public UnityWebRequestAsyncOperation SendWebRequest()
         {
             Checked(0);
+            // As Unity 2022 by its default settings.
+            if (request.RequestUri.Scheme == "http" && !request.RequestUri.IsLoopback)
+                throw new InvalidOperationException("Insecure connection not allowed");
+            operation.webRequest = this;
             new Thread(Exchange) { IsBackground = true }.Start();
             return operation;
         }
