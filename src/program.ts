@@ -365,7 +365,7 @@ program
 program
   .command('client')
   .description('source files for games: what decodes a model’s packed records, and fetches them')
-  .argument('<language>', 'typescript, or json for those who write a decoder of their own')
+  .argument('<language>', 'csharp, cpp, typescript, or json for those who write a decoder of their own')
   .option('--tenant <id>', 'the studio, for the model as it is live')
   .requiredOption('--model <id>', 'the model')
   .option('--document <file>', 'take the model from this file instead')

@@ -1,0 +1,200 @@
+#if UNITY_2019_4_OR_NEWER
+namespace __Namespace__
+{
+    /// <summary>
+    /// Asked for the player's token; with true for another one than the last, which has expired. Hands it to
+    /// <paramref name="give"/>, at once or later, on the main thread; null where there is none.
+    /// </summary>
+    public delegate void UnityTokenCallback(bool refresh, global::System.Action<string> give);
+
+    /// <summary>
+    /// Fetches one player's records with UnityWebRequest, as a coroutine on the main thread, on every platform of Unity's,
+    /// WebGL included: no threads, no timers, no game time.
+    /// </summary>
+    public sealed class __Model__UnityFetcher : global::System.IDisposable
+    {
+        private readonly FetchCore core;
+        private readonly UnityTokenCallback token;
+        private readonly global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest> running =
+            new global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest>();
+
+        /// <param name="url">As it stands in the e-mail: https://recommendations.example.com</param>
+        public __Model__UnityFetcher(string url, UnityTokenCallback token, __Model__FetchOptions options = null)
+        {
+            if (token == null) throw new global::System.ArgumentNullException("token");
+            core = new FetchCore(url, options);
+            this.token = token;
+        }
+
+#if MODEL_HAS_PARAMETERS
+        /// <summary>For StartCoroutine. <paramref name="done"/> is called once: see Source and ErrorCode of the result.</summary>
+        public global::System.Collections.IEnumerator Fetch(
+            __Model__Parameters parameters, global::System.Action<__Model__Result> done)
+        {
+            return Run(core.Begin(parameters), done);
+        }
+#else
+        /// <summary>For StartCoroutine. <paramref name="done"/> is called once: see Source and ErrorCode of the result.</summary>
+        public global::System.Collections.IEnumerator Fetch(global::System.Action<__Model__Result> done)
+        {
+            return Run(core.Begin(), done);
+        }
+#endif
+
+        /// <summary>For OnDestroy: ends the requests of coroutines that Unity has stopped.</summary>
+        public void Dispose()
+        {
+            foreach (var request in running)
+            {
+                request.Abort();
+                request.Dispose();
+            }
+            running.Clear();
+        }
+
+        private global::System.Collections.IEnumerator Run(Fetch fetch, global::System.Action<__Model__Result> done)
+        {
+            while (fetch.Step != FetchStep.Done)
+            {
+                if (fetch.Step == FetchStep.AskToken)
+                {
+                    var given = new GivenToken();
+                    Ask(fetch, given);
+                    while (!given.IsGiven && fetch.Step != FetchStep.Done && fetch.RemainingMs > 0) yield return null;
+                    if (given.IsGiven && fetch.Step != FetchStep.Done) fetch.TokenGiven(given.Token);
+                }
+                else if (fetch.Step == FetchStep.Send)
+                {
+                    var operation = Send(fetch);
+                    if (operation == null) continue;
+                    var request = operation.webRequest;
+                    while (IsUnderWay(fetch, request, operation)) yield return null;
+                    End(fetch, request, operation);
+                }
+                else
+                {
+                    int resumeAtMs = fetch.RemainingMs - fetch.WaitMs;
+                    while (fetch.RemainingMs > resumeAtMs && fetch.RemainingMs > 0) yield return null;
+                    fetch.Waited();
+                }
+                if (fetch.RemainingMs <= 0 && fetch.Step != FetchStep.Done) fetch.DeadlinePassed();
+            }
+            done(fetch.Result);
+        }
+
+        /// <summary>The studio's own code, which may throw.</summary>
+        private void Ask(Fetch fetch, GivenToken given)
+        {
+            try
+            {
+                token(fetch.RefreshToken, given.Give);
+            }
+            catch (global::System.Exception problem)
+            {
+                fetch.TokenFailed(problem.Message);
+            }
+        }
+
+        /// <summary>Null where Unity doesn't send it: newer ones refuse http, by an exception.</summary>
+        private global::UnityEngine.Networking.UnityWebRequestAsyncOperation Send(Fetch fetch)
+        {
+            var request = global::UnityEngine.Networking.UnityWebRequest.Get(fetch.Url);
+            try
+            {
+                // A gateway sends nobody elsewhere, and the token is for nobody else.
+                request.redirectLimit = 0;
+                request.SetRequestHeader("Authorization", fetch.Authorization);
+                request.SetRequestHeader("Accept", FetchCore.MediaType);
+                if (fetch.IfNoneMatch != null) request.SetRequestHeader("If-None-Match", fetch.IfNoneMatch);
+                if (fetch.GatewayDeadlineMs != null)
+                    request.SetRequestHeader("Recgate-Deadline-Ms", fetch.GatewayDeadlineMs);
+                var operation = request.SendWebRequest();
+                running.Add(request);
+                return operation;
+            }
+            catch (global::System.Exception problem)
+            {
+                request.Dispose();
+                fetch.NetworkFailed(problem.Message);
+                return null;
+            }
+        }
+
+        private bool IsUnderWay(
+            Fetch fetch,
+            global::UnityEngine.Networking.UnityWebRequest request,
+            global::UnityEngine.Networking.UnityWebRequestAsyncOperation operation)
+        {
+            // What was disposed of can't be asked.
+            return running.Contains(request) && !operation.isDone && fetch.RemainingMs > 0 &&
+                request.downloadedBytes <= FetchCore.BodyBytesMax;
+        }
+
+        private void End(
+            Fetch fetch,
+            global::UnityEngine.Networking.UnityWebRequest request,
+            global::UnityEngine.Networking.UnityWebRequestAsyncOperation operation)
+        {
+            // Whoever disposed of the fetcher disposed of the request.
+            if (!running.Remove(request))
+            {
+                fetch.NetworkFailed("the fetcher was disposed of");
+                return;
+            }
+            using (request)
+            {
+                if (request.downloadedBytes > FetchCore.BodyBytesMax)
+                {
+                    request.Abort();
+                    fetch.AnswerTooLong((int)request.responseCode);
+                }
+                else if (!operation.isDone)
+                {
+                    request.Abort();
+                    fetch.DeadlinePassed();
+                }
+                else if (HasFailed(request)) fetch.NetworkFailed(request.error);
+                else fetch.Answered(AnswerOf(request));
+            }
+        }
+
+        private static bool HasFailed(global::UnityEngine.Networking.UnityWebRequest request)
+        {
+#if UNITY_2020_2_OR_NEWER
+            return request.result == global::UnityEngine.Networking.UnityWebRequest.Result.ConnectionError ||
+                request.result == global::UnityEngine.Networking.UnityWebRequest.Result.DataProcessingError;
+#else
+            return request.isNetworkError;
+#endif
+        }
+
+        private static FetchAnswer AnswerOf(global::UnityEngine.Networking.UnityWebRequest request)
+        {
+            return new FetchAnswer
+            {
+                Status = (int)request.responseCode,
+                ContentType = request.GetResponseHeader("Content-Type"),
+                ETag = request.GetResponseHeader("ETag"),
+                Recgate = request.GetResponseHeader("Recgate"),
+                RetryAfter = request.GetResponseHeader("Retry-After"),
+                Body = request.downloadHandler.data ?? new byte[0]
+            };
+        }
+
+        /// <summary>What a token callback hands over; only the first time counts.</summary>
+        private sealed class GivenToken
+        {
+            internal bool IsGiven { get; private set; }
+
+            internal string Token { get; private set; }
+
+            internal void Give(string given)
+            {
+                if (IsGiven) return;
+                Token = given;
+                IsGiven = true;
+            }
+        }
+    }
+}
+#endif

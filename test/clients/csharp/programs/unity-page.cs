@@ -1,0 +1,70 @@
+using System;
+using System.Reflection;
+using System.Threading;
+using UnityEngine;
+
+namespace RecgateTests
+{
+    /// <summary>
+    /// What Unity does with the components of docs/unity.md:
+    ///
+    ///     unity-page.exe play COMPONENT URL TOKEN   fills in its fields, and plays until its coroutines are over
+    ///     unity-page.exe token SIGN_IN_URL          asks a PlayerToken three times, at last for another token
+    ///     unity-page.exe read HEX                   reads saved bytes
+    /// </summary>
+    public static class UnityPage
+    {
+        public static void Main(string[] args)
+        {
+            if (args[0] == "play") Play(args);
+            else if (args[0] == "token") AskForTokens(args[1]);
+            else Console.WriteLine(string.Join(", ", SavedRecommendation.Read(Unframed(args[1])).Games));
+        }
+
+        private static void Play(string[] args)
+        {
+            var component = (MonoBehaviour)Activator.CreateInstance(Type.GetType(args[1]));
+            Fill(component, "url", args[2]);
+            Fill(component, "token", args[3]);
+            Send(component, "Awake");
+            Send(component, "Start");
+            Run(component);
+            Send(component, "OnDestroy");
+        }
+
+        private static void AskForTokens(string signInUrl)
+        {
+            var component = new PlayerToken();
+            Fill(component, "signInUrl", signInUrl);
+            foreach (bool refresh in new[] { false, false, true })
+            {
+                component.Give(refresh, token => Console.WriteLine(token ?? "none"));
+                Run(component);
+            }
+        }
+
+        private static void Run(MonoBehaviour component)
+        {
+            while (component.Frame()) Thread.Sleep(1);
+        }
+
+        private static void Fill(object component, string field, string value)
+        {
+            component.GetType().GetField(field, BindingFlags.Instance | BindingFlags.NonPublic).SetValue(component, value);
+        }
+
+        private static void Send(object component, string message)
+        {
+            var method = component.GetType().GetMethod(message, BindingFlags.Instance | BindingFlags.NonPublic);
+            if (method != null) method.Invoke(component, null);
+        }
+
+        private static byte[] Unframed(string hex)
+        {
+            var framed = FramedBytes.Of(hex);
+            var bytes = new byte[framed.Length - 2 * FramedBytes.Frame];
+            Array.Copy(framed, FramedBytes.Frame, bytes, 0, bytes.Length);
+            return bytes;
+        }
+    }
+}
