@@ -22,7 +22,7 @@ type FindTarget = (token: VerifiedToken, tenant: CompiledTenant, query: Query) =
  * Steps 2 and 3: find the model, its row key and the unit, select the version. Without query parameters all of it
  * follows from the token and the tenant's compiled catalog alone, and is kept for as long as both stay the same objects.
  */
-export function createFindTarget({ nearCache, clock }: TargetServices): FindTarget {
+export function createFindTarget(nearCache: NearCache): FindTarget {
   /** By tenant first: a token that is kept for long, and not used, must not keep a tenant's former catalog. */
   const keptByTenant = new WeakMap<CompiledTenant, WeakMap<VerifiedToken, Target>>()
 
@@ -34,7 +34,7 @@ export function createFindTarget({ nearCache, clock }: TargetServices): FindTarg
     const rowKey = rowKeyOf(model, token.claims, query)
     if (typeof rowKey !== 'string') return rowKey
     const { version, reason } = selectVersion(model, unit, signedVersion(tenant, token))
-    const row = new NearRow(rowKey, version, model, nearCache.copiesOf(tenant), clock)
+    const row = new NearRow(rowKey, version, model, nearCache.copiesOf(tenant))
     return { tenant, model, version, reason, row }
   }
 
@@ -51,12 +51,6 @@ export function createFindTarget({ nearCache, clock }: TargetServices): FindTarg
     if (!isRefusal(target)) kept.set(token, target)
     return target
   }
-}
-
-export interface TargetServices {
-  readonly nearCache: NearCache
-  /** Milliseconds that never run backwards. */
-  readonly clock: () => number
 }
 
 function hasParameters(query: Query): boolean {

@@ -31,8 +31,6 @@ export interface RecommendServices {
   readonly snapshots: Snapshots
   readonly reader: RecordReader
   readonly nearCache: NearCache
-  /** Of the copies' ages; default `performance.now`. */
-  readonly clock?: () => number
   readonly quotas: TenantQuotas
 }
 
@@ -44,8 +42,8 @@ const unacceptable = refuse(
 
 /** The whole request: authenticate → find the model and select the version (`find-target`) → read record → represent. */
 export function createRecommend(services: RecommendServices) {
-  const { verifier, snapshots, reader, nearCache, quotas, clock = () => performance.now() } = services
-  const findTarget = createFindTarget({ nearCache, clock })
+  const { verifier, snapshots, reader, nearCache, quotas } = services
+  const findTarget = createFindTarget(nearCache)
 
   return async function recommend(request: RecommendationRequest): Promise<Answer | Refusal> {
     const catalog = snapshots.current()
@@ -69,12 +67,14 @@ export function createRecommend(services: RecommendServices) {
     if (overQuota !== null) return overQuota
     try {
       const { model, row } = target
+      const { receivedAt } = request
       const found =
-        row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
-      const recommendation = climbDown(model, target, found, row)
+        row.fresh(receivedAt) ??
+        attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
+      const recommendation = climbDown(model, target, found, row, receivedAt)
       if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
-      return representOrFall(target, recommendation, format)
+      return representOrFall(target, recommendation, format, receivedAt)
     } finally {
       quotas.leave(tenant)
     }
@@ -82,20 +82,31 @@ export function createRecommend(services: RecommendServices) {
 }
 
 /** Bytes that Redis holds can be damaged in ways that only decoding shows: then the ladder goes on below them. */
-function representOrFall(target: Target, recommendation: Recommendation, format: Format): Answer | Refusal {
+function representOrFall(
+  target: Target,
+  recommendation: Recommendation,
+  format: Format,
+  receivedAt: number,
+): Answer | Refusal {
   try {
     return { recommendation, representation: represent(recommendation, format) }
   } catch (error) {
     // The default record is sound: it was packed here.
     if (!(error instanceof CodecError) || recommendation.reason === 'default') throw error
-    const lower = fallBelow(target, recommendation.reason)
-    return isRefusal(lower) ? refuseTo(target.tenant.id, lower) : representOrFall(target, lower, format)
+    const lower = fallBelow(target, recommendation.reason, receivedAt)
+    return isRefusal(lower)
+      ? refuseTo(target.tenant.id, lower)
+      : representOrFall(target, lower, format, receivedAt)
   }
 }
 
-function fallBelow(target: Target, reason: Exclude<Reason, 'default'>): Recommendation | Refusal {
+function fallBelow(
+  target: Target,
+  reason: Exclude<Reason, 'default'>,
+  receivedAt: number,
+): Recommendation | Refusal {
   const { model, version, row } = target
   if (reason === 'stale') return defaultRecord(model, version, 'table-damaged')
   row.distrust(reason === 'sibling' ? 'control' : 'own')
-  return climbDown(model, target, { from: 'none', cause: 'table-damaged' }, row)
+  return climbDown(model, target, { from: 'none', cause: 'table-damaged' }, row, receivedAt)
 }
