@@ -46,6 +46,7 @@ import {
   type SubscriberClients,
 } from './redis/client.ts'
 import type { RedisRole } from './redis/client-options.ts'
+import { watchCoverage } from './redis/cluster-coverage.ts'
 import { describeBreakerEvent } from './redis/describe-breaker-event.ts'
 import { isForbidden } from './redis/forbidden.ts'
 import { createHashSource } from './redis/hash-source.ts'
@@ -148,6 +149,11 @@ export function composeGateway(options: GatewayOptions): Gateway {
     readsMax: readBound.size,
     processes: processes.current,
   })
+  watchCoverage(readsClient, () =>
+    log.warn(
+      'the Redis Cluster answers for no row as long as one slot has no master: set cluster-require-full-coverage to no (docs/redis.md)',
+    ),
+  )
   const engine = watchEngine(readsClient, (found) => log.info({ engine: found }, 'Redis connected'))
 
   const servers = {

@@ -129,7 +129,8 @@ function watchReadyCheck(cluster: Cluster, endpoint: RedisEndpoint, report: Repo
   checking.readyCheck = (callback) =>
     readyCheck((error, state) => {
       if (error) reportError(error, endpoint, report)
-      else if (state !== undefined) report(`CLUSTER INFO says cluster_state:${state}`)
+      else if (state !== undefined)
+        report(`CLUSTER INFO says cluster_state:${state}; is cluster-require-full-coverage yes?`)
       callback(error, state)
     })
 }

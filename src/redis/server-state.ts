@@ -4,7 +4,7 @@ import { isCluster, mastersOf, type RedisClient } from './client.ts'
 import { together } from './together.ts'
 
 /**
- * What servers tell of themselves, by INFO and never by CONFIG, which managed Redis refuses, and the ACL. What a server
+ * What servers tell of themselves, by INFO and not by CONFIG, which managed Redis refuses, and the ACL. What a server
  * doesn't know, or doesn't allow, is no error.
  */
 

@@ -3,7 +3,8 @@ import { rowKeyValueFault } from '../domain/row-key.ts'
 import type { CompiledModel, CompiledTenant } from '../domain/snapshot.ts'
 import type { Batch, BatchUnit, BatchValues } from './batch.ts'
 import type { Query } from './find-model.ts'
-import { type Target, type TargetServices, targetOf } from './find-target.ts'
+import { type Target, targetOf } from './find-target.ts'
+import type { NearCache } from './near-cache.ts'
 import { givenParametersRefusal, quoteName } from './request-row.ts'
 
 /**
@@ -11,7 +12,7 @@ import { givenParametersRefusal, quoteName } from './request-row.ts'
  * URL. What is wrong with the parameters of all refuses the batch.
  */
 export function findBatchTargets(
-  services: TargetServices,
+  nearCache: NearCache,
   tenant: CompiledTenant,
   model: CompiledModel,
   { parameters, units }: Batch,
@@ -31,7 +32,7 @@ export function findBatchTargets(
     if (unfit !== null) return unfit
     const claims = { ...unit.claims, [tenant.claims.unit]: unit.unit }
     const query = isEmpty(unit.parameters) ? shared : { ...shared, ...queryOf(unit.parameters) }
-    const target = targetOf(services, tenant, model, claims, query)
+    const target = targetOf(nearCache, tenant, model, claims, query)
     // There is no token to be renewed: what is wrong stands in the body.
     if (isRefusal(target) && target.refused === 'claim-invalid') return refuse('unit-invalid', target.detail)
     return target

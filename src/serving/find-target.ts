@@ -23,14 +23,14 @@ type FindTarget = (token: VerifiedToken, tenant: CompiledTenant, query: Query) =
  * Steps 2 and 3: find the model, its row key and the unit, select the version. Without query parameters all of it
  * follows from the token and the tenant's compiled catalog alone, and is kept for as long as both stay the same objects.
  */
-export function createFindTarget(services: TargetServices): FindTarget {
+export function createFindTarget(nearCache: NearCache): FindTarget {
   /** By tenant first: a token that is kept for long, and not used, must not keep a tenant's former catalog. */
   const keptByTenant = new WeakMap<CompiledTenant, WeakMap<VerifiedToken, Target>>()
 
   function find(token: VerifiedToken, tenant: CompiledTenant, query: Query): Target | Refusal {
     if (mayAskForBatches(token)) return onlyBatchesAllowed
     const model = findModel(token, tenant, query)
-    return isRefusal(model) ? model : targetOf(services, tenant, model, token.claims, query)
+    return isRefusal(model) ? model : targetOf(nearCache, tenant, model, token.claims, query)
   }
 
   return (token, tenant, query) => {
@@ -48,15 +48,9 @@ export function createFindTarget(services: TargetServices): FindTarget {
   }
 }
 
-export interface TargetServices {
-  readonly nearCache: NearCache
-  /** Milliseconds that never run backwards. */
-  readonly clock: () => number
-}
-
 /** The unit and its row key are those that the claims and parameters name. */
 export function targetOf(
-  { nearCache, clock }: TargetServices,
+  nearCache: NearCache,
   tenant: CompiledTenant,
   model: CompiledModel,
   claims: VerifiedToken['claims'],
@@ -67,7 +61,7 @@ export function targetOf(
   const rowKey = rowKeyOf(model, claims, query)
   if (typeof rowKey !== 'string') return rowKey
   const { version, reason } = selectVersion(model, unit, signedVersion(tenant, claims))
-  const row = new NearRow(rowKey, version, model, nearCache.copiesOf(tenant), clock)
+  const row = new NearRow(rowKey, version, model, nearCache.copiesOf(tenant))
   return { tenant, model, version, reason, row }
 }
 

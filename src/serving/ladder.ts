@@ -24,6 +24,7 @@ export function climbDown(
   selected: { readonly version: CompiledVersion; readonly reason: Reason },
   found: RecordReadResult,
   row: Pick<NearRow, 'stale'>,
+  now: number,
 ): Recommendation | Refusal {
   const { version } = selected
   switch (found.from) {
@@ -33,7 +34,7 @@ export function climbDown(
       return { model, version, reason: 'sibling', cause: found.cause, packed: found.bytes }
     case 'none': {
       const { cause } = found
-      const packed = isFault(cause) ? row.stale() : null
+      const packed = isFault(cause) ? row.stale(now) : null
       if (packed === null) return defaultRecord(model, version, cause)
       return { model, version, reason: 'stale', cause, packed }
     }

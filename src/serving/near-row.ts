@@ -9,7 +9,7 @@ type CopyingModel = Pick<CompiledModel, 'freshMs' | 'staleMs' | 'control'>
 
 /**
  * One row of one version, as it is read and as it is kept. A class, because one is kept with each verified token: its
- * methods are shared. Times are on the clock that it was made with.
+ * methods are shared. Times are milliseconds on the reads' clock, which never runs backwards.
  */
 export class NearRow implements RecordRead {
   readonly rowKey: string
@@ -18,7 +18,6 @@ export class NearRow implements RecordRead {
   private readonly model: CopyingModel
   private readonly version: CompiledVersion
   private readonly copies: TenantCopies
-  private readonly clock: () => number
   /** Put together once: most rows are asked for again with the same token. */
   private readonly ownKey: string
   /** Until then the same answer of Redis changes nothing that is kept. */
@@ -26,25 +25,18 @@ export class NearRow implements RecordRead {
   /** What made that answer fall to control's row; null: it was the own one. */
   private heardCause: Cause | null = null
 
-  constructor(
-    rowKey: string,
-    version: CompiledVersion,
-    model: CopyingModel,
-    copies: TenantCopies,
-    clock: () => number,
-  ) {
+  constructor(rowKey: string, version: CompiledVersion, model: CopyingModel, copies: TenantCopies) {
     this.rowKey = rowKey
     this.own = version.table
     this.control = version === model.control ? null : model.control.table
     this.version = version
     this.model = model
     this.copies = copies
-    this.clock = clock
     this.ownKey = this.own === null ? '' : this.own.bucketPrefix + rowKey
   }
 
   /** What Redis answered; keeps it, or gives up what it says is no more. */
-  heard(result: RecordReadResult): void {
+  heard(result: RecordReadResult, now: number): void {
     const { freshMs, staleMs } = this.model
     if (freshMs === 0 && staleMs === 0) return
     if (result.from === 'none') {
@@ -52,7 +44,6 @@ export class NearRow implements RecordRead {
       else if (result.ownIsUnknown) this.dropOwn()
       return
     }
-    const now = this.clock()
     const cause = result.from === 'own' ? null : result.cause
     if (cause === this.heardCause && now < this.renewAt) return
     if (result.from === 'own') this.copies.keep(this.ownKey, result.bytes, now)
@@ -66,10 +57,10 @@ export class NearRow implements RecordRead {
   }
 
   /** The version's own record, where a copy is as good as a read. */
-  fresh(): RecordReadResult | null {
+  fresh(now: number): RecordReadResult | null {
     const { freshMs } = this.model
     if (freshMs === 0 || this.own === null) return null
-    const bytes = this.copyOf(this.ownKey, this.clock() - freshMs)
+    const bytes = this.copyOf(this.ownKey, now - freshMs)
     if (bytes === null) return null
     this.copies.answered('fresh')
     return { from: 'own', bytes }
@@ -79,10 +70,10 @@ export class NearRow implements RecordRead {
    * What may stand in for an answer of Redis: the own row, from the active generation or the one before it, and then
    * control's in the same way.
    */
-  stale(): Uint8Array | null {
+  stale(now: number): Uint8Array | null {
     const { staleMs, control } = this.model
     if (staleMs === 0) return null
-    const since = this.clock() - staleMs
+    const since = now - staleMs
     const bytes = this.staleOf(this.version, since) ?? this.staleOf(control, since)
     if (bytes !== null) this.copies.answered('stale')
     return bytes

@@ -52,8 +52,6 @@ const fullAnswer = refuse(
  */
 export function createRecommendBatch(services: RecommendServices) {
   const { verifier, snapshots, reader, nearCache, quotas } = services
-  const { clock = () => performance.now() } = services
-  const targetServices = { nearCache, clock }
   const bound = createBatchBound(limits.batchesMax, limits.batchesPerTenantMax)
 
   async function answer(
@@ -66,7 +64,7 @@ export function createRecommendBatch(services: RecommendServices) {
     if (isRefusal(batch)) return batch
     const model = findModel(token, tenant, batch.model === undefined ? {} : { model: batch.model })
     if (isRefusal(model)) return model
-    const targets = findBatchTargets(targetServices, tenant, model, batch)
+    const targets = findBatchTargets(nearCache, tenant, model, batch)
     if (isRefusal(targets)) return targets
     const deadline = requestDeadline(model, request.deadlineMs, batch.receivedAt)
     if (isRefusal(deadline)) return deadline
@@ -75,8 +73,9 @@ export function createRecommendBatch(services: RecommendServices) {
     const overQuota = quotas.enter(tenant, charged)
     if (overQuota !== null) return overQuota
     try {
-      const found = await findAll(targets, deadline)
-      return { model, format, items: await representAll(found, format) }
+      const { receivedAt } = batch
+      const found = await findAll(targets, deadline, receivedAt)
+      return { model, format, items: await representAll(found, format, receivedAt) }
     } finally {
       quotas.leave(tenant, charged)
     }
@@ -86,12 +85,13 @@ export function createRecommendBatch(services: RecommendServices) {
   async function findAll(
     targets: readonly (Target | Refusal)[],
     deadline: RequestDeadline,
+    receivedAt: number,
   ): Promise<(FoundUnit | Refusal)[]> {
     const calls: Promise<(FoundUnit | Refusal)[]>[] = []
     for (let first = 0; first < targets.length; first += limits.readsPerCallMax) {
       if (first > 0) await nextTurn()
       const together = targets.slice(first, first + limits.readsPerCallMax)
-      const call = Promise.all(together.map((target) => find(target, deadline)))
+      const call = Promise.all(together.map((target) => find(target, deadline, receivedAt)))
       // What fails is met below; until then nobody waits for it.
       call.catch(() => undefined)
       calls.push(call)
@@ -99,12 +99,17 @@ export function createRecommendBatch(services: RecommendServices) {
     return (await Promise.all(calls)).flat()
   }
 
-  async function find(target: Target | Refusal, deadline: RequestDeadline): Promise<FoundUnit | Refusal> {
+  async function find(
+    target: Target | Refusal,
+    deadline: RequestDeadline,
+    receivedAt: number,
+  ): Promise<FoundUnit | Refusal> {
     if (isRefusal(target)) return target
     const { model, row } = target
     const found =
-      row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
-    const recommendation = climbDown(model, target, found, row)
+      row.fresh(receivedAt) ??
+      attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
+    const recommendation = climbDown(model, target, found, row, receivedAt)
     return isRefusal(recommendation) ? recommendation : { target, recommendation }
   }
 
@@ -135,20 +140,25 @@ interface FoundUnit {
 }
 
 /** Step 6 for each, in order, until the answer is as large as it may become; what comes then is left out. */
-async function representAll(found: readonly (FoundUnit | Refusal)[], format: Format): Promise<BatchItem[]> {
+async function representAll(
+  found: readonly (FoundUnit | Refusal)[],
+  format: Format,
+  receivedAt: number,
+): Promise<BatchItem[]> {
   const items: BatchItem[] = []
   let bytes = 0
   for (const unit of found) {
     if (items.length % limits.readsPerCallMax === limits.readsPerCallMax - 1) await nextTurn()
-    const item = bytes > limits.batchAnswerBytesMax ? fullAnswer : representUnit(unit, format)
+    const item = bytes > limits.batchAnswerBytesMax ? fullAnswer : representUnit(unit, format, receivedAt)
     bytes += bytesOf(item)
     items.push(bytes > limits.batchAnswerBytesMax ? fullAnswer : item)
   }
   return items
 }
 
-function representUnit(unit: FoundUnit | Refusal, format: Format): BatchItem {
-  return isRefusal(unit) ? unit : representOrFall(unit.target, unit.recommendation, format, representBody)
+function representUnit(unit: FoundUnit | Refusal, format: Format, receivedAt: number): BatchItem {
+  if (isRefusal(unit)) return unit
+  return representOrFall(unit.target, unit.recommendation, format, representBody, receivedAt)
 }
 
 function bytesOf(item: BatchItem): number {

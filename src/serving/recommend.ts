@@ -26,8 +26,6 @@ export interface RecommendServices {
   readonly snapshots: Snapshots
   readonly reader: RecordReader
   readonly nearCache: NearCache
-  /** Of the copies' ages; default `performance.now`. */
-  readonly clock?: () => number
   readonly quotas: TenantQuotas
 }
 
@@ -39,8 +37,8 @@ const unacceptable = refuse(
 
 /** The whole request: authenticate → find the model and select the version (`find-target`) → read record → represent. */
 export function createRecommend(services: RecommendServices) {
-  const { verifier, snapshots, reader, nearCache, quotas, clock = () => performance.now() } = services
-  const findTarget = createFindTarget({ nearCache, clock })
+  const { verifier, snapshots, reader, nearCache, quotas } = services
+  const findTarget = createFindTarget(nearCache)
 
   return async function recommend(request: RecommendationRequest): Promise<Answer<Representation> | Refusal> {
     const catalog = snapshots.current()
@@ -64,12 +62,14 @@ export function createRecommend(services: RecommendServices) {
     if (overQuota !== null) return overQuota
     try {
       const { model, row } = target
+      const { receivedAt } = request
       const found =
-        row.fresh() ?? attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
-      const recommendation = climbDown(model, target, found, row)
+        row.fresh(receivedAt) ??
+        attributeDeadline(await reader.read(row, deadline.at, deadline.modelAt), deadline)
+      const recommendation = climbDown(model, target, found, row, receivedAt)
       if (isRefusal(recommendation)) return refuseTo(tenant.id, recommendation)
 
-      return representOrFall(target, recommendation, format, represent)
+      return representOrFall(target, recommendation, format, represent, receivedAt)
     } finally {
       quotas.leave(tenant)
     }

@@ -11,28 +11,33 @@ export interface Answer<Representation> {
 
 /**
  * Bytes that Redis holds can be damaged in ways that only decoding shows: then the ladder goes on below them.
- * `represent` throws CodecError for such bytes.
+ * `represent` throws CodecError for such bytes. `receivedAt`: copies are as old as they were when the request came.
  */
 export function representOrFall<Representation>(
   target: Target,
   recommendation: Recommendation,
   format: Format,
   represent: (recommendation: Recommendation, format: Format) => Representation,
+  receivedAt: number,
 ): Answer<Representation> | Refusal {
   try {
     return { recommendation, representation: represent(recommendation, format) }
   } catch (error) {
     // The default record is sound: it was packed here.
     if (!(error instanceof CodecError) || recommendation.reason === 'default') throw error
-    const lower = fallBelow(target, recommendation.reason)
+    const lower = fallBelow(target, recommendation.reason, receivedAt)
     if (isRefusal(lower)) return refuseTo(target.tenant.id, lower)
-    return representOrFall(target, lower, format, represent)
+    return representOrFall(target, lower, format, represent, receivedAt)
   }
 }
 
-function fallBelow(target: Target, reason: Exclude<Reason, 'default'>): Recommendation | Refusal {
+function fallBelow(
+  target: Target,
+  reason: Exclude<Reason, 'default'>,
+  receivedAt: number,
+): Recommendation | Refusal {
   const { model, version, row } = target
   if (reason === 'stale') return defaultRecord(model, version, 'table-damaged')
   row.distrust(reason === 'sibling' ? 'control' : 'own')
-  return climbDown(model, target, { from: 'none', cause: 'table-damaged' }, row)
+  return climbDown(model, target, { from: 'none', cause: 'table-damaged' }, row, receivedAt)
 }

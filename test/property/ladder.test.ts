@@ -50,7 +50,7 @@ function climb({ ages, cause, found, hasDefault }: typeof scene extends fc.Arbit
     if (kept !== null && kept !== undefined)
       copies.keep(`${tableOf(generation).bucketPrefix}row`, Buffer.from(`copy ${generation}`), now - kept)
   }
-  const row = new NearRow('row', assigned, games, copies, () => now)
+  const row = new NearRow('row', assigned, games, copies)
   const bytes = Buffer.from(`live ${found}`)
   const result: RecordReadResult =
     found === 'own'
@@ -59,7 +59,7 @@ function climb({ ages, cause, found, hasDefault }: typeof scene extends fc.Arbit
         ? { from: 'control', bytes, cause }
         : { from: 'none', cause }
   const asked = { ...games, defaultRecord: hasDefault ? Buffer.from('default') : null }
-  const outcome = climbDown(asked, { version: assigned, reason: 'split' }, result, row)
+  const outcome = climbDown(asked, { version: assigned, reason: 'split' }, result, row, now)
   if ('refused' in outcome) return outcome.refused
   expect(outcome.version).toBe(assigned)
   expect(outcome.cause).toBe(found === 'own' ? null : cause)
@@ -103,9 +103,9 @@ describe('the ladder', () => {
         const copies = createNearCache(1_000_000).copiesOf({ id: 'studio', erasures: 0 })
         for (const generation of kept)
           copies.keep(`${tableOf(generation).bucketPrefix}row`, Buffer.from(`copy ${generation}`), now)
-        const row = new NearRow('row', assigned, games, copies, () => now)
-        row.heard(unknown)
-        const copy = row.stale()
+        const row = new NearRow('row', assigned, games, copies)
+        row.heard(unknown, now)
+        const copy = row.stale(now)
         const text = copy === null ? null : Buffer.from(copy).toString()
         expect(text).toBe(unknown.from === 'none' ? null : 'control')
       }),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRedisClient, redisReady } from '../../src/redis/client.ts'
+import { watchCoverage } from '../../src/redis/cluster-coverage.ts'
 import { createMemoryLog } from '../support/memory-log.ts'
 import { testClient, testConnection } from '../support/redis-clients.ts'
 import { type ClusterServers, cannotRun, startCluster } from '../support/redis-topologies.ts'
@@ -12,7 +13,7 @@ describe.skipIf(await cannotRun('what is said of a Cluster'))('what is said of a
   let cluster: ClusterServers
 
   beforeAll(async () => {
-    cluster = await startCluster(0, { password })
+    cluster = await startCluster(0, { password, more: ['--cluster-require-full-coverage', 'no'] })
   })
   afterAll(() => cluster?.stop())
 
@@ -78,6 +79,64 @@ describe.skipIf(await cannotRun('what is said of a Cluster'))('what is said of a
     })
   })
 
+  async function requireFullCoverage(value: 'yes' | 'no', servers = cluster.servers): Promise<void> {
+    for (const { client } of servers) await client.config('SET', 'cluster-require-full-coverage', value)
+  }
+
+  describe('that one node’s death costs all rows', () => {
+    const told = (warnings: readonly string[]) =>
+      warnings.filter((line) => line.includes('cluster-require-full-coverage'))
+
+    test('once, where a node is set so', async () => {
+      await requireFullCoverage('yes', cluster.servers.slice(2))
+      try {
+        const warnings = await warningsOf(cluster.url, (lines) => told(lines).length > 0)
+        expect(warnings.map((line) => JSON.parse(line).msg)).toEqual([
+          'the Redis Cluster answers for no row as long as one slot has no master: set cluster-require-full-coverage to no (docs/redis.md)',
+        ])
+      } finally {
+        await requireFullCoverage('no')
+      }
+    })
+
+    test('not, and nothing is refused, where the user may not ask', async () => {
+      const user = ['unasking', 'on', '>geheim', '~*', '&*', '+@all', '-config']
+      for (const { client } of cluster.servers) {
+        await client.call('ACL', 'SETUSER', ...user)
+        await client.call('ACL', 'LOG', 'RESET')
+      }
+      await requireFullCoverage('yes')
+      const reads = testClient('reads', cluster.url.replace('default:', 'unasking:'))
+      let [isReady, isTold] = [false, false]
+      try {
+        watchCoverage(reads, () => {
+          isTold = true
+        })
+        const asked = () => callsOf('eval_ro')
+        const before = await asked()
+        reads.once('ready', () => {
+          isReady = true
+        })
+        await until('each master was asked whether it may be', async () => (await asked()) >= before + 3)
+        expect([isReady, isTold]).toEqual([true, false])
+        for (const { client } of cluster.servers) expect(await client.call('ACL', 'LOG')).toEqual([])
+      } finally {
+        reads.disconnect()
+        await requireFullCoverage('no')
+      }
+    })
+
+    /** How often the masters ran a command. */
+    async function callsOf(command: string): Promise<number> {
+      let calls = 0
+      for (const { client } of cluster.servers) {
+        const stats = await client.info('commandstats')
+        calls += Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0)
+      }
+      return calls
+    }
+  })
+
   /** Why a command would give up. */
   async function reasonOf(url: string): Promise<string> {
     const client = testClient('tables', url)
@@ -109,12 +168,15 @@ describe.skipIf(await cannotRun('what is said of a Cluster'))('what is said of a
 
   test('that it is down, by its own word', async () => {
     const [, , dead] = cluster.servers
+    await requireFullCoverage('yes')
     await dead!.kill()
     await until('the others know', async () =>
       String(await cluster.servers[0]!.client.cluster('INFO')).includes('cluster_state:fail'),
     )
     await until('a client is told so', async () =>
-      (await reasonOf(cluster.url)).endsWith('CLUSTER INFO says cluster_state:fail'),
+      (await reasonOf(cluster.url)).endsWith(
+        'CLUSTER INFO says cluster_state:fail; is cluster-require-full-coverage yes?',
+      ),
     )
   })
 })

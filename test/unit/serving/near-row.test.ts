@@ -30,14 +30,20 @@ function scene({ freshMs = 0, staleMs = 60_000 } = {}) {
   const rowOf = (active: number | null, previous: number | null = null, rowKey = 'row') => {
     const control = serving(model.control, 90, null)
     const version = serving(model.versions.get('v2')!, active, previous)
-    return new NearRow(rowKey, version, { freshMs, staleMs, control }, copies, () => time.ms)
+    const row = new NearRow(rowKey, version, { freshMs, staleMs, control }, copies)
+    return {
+      heard: (result: RecordReadResult) => row.heard(result, time.ms),
+      distrust: (whose: 'own' | 'control') => row.distrust(whose),
+      stale: () => row.stale(time.ms),
+      fresh: () => row.fresh(time.ms),
+    }
   }
   const text = (bytes: Uint8Array | null) => (bytes === null ? null : Buffer.from(bytes).toString())
   return {
     time,
     rowOf,
-    stale: (row: NearRow) => text(row.stale()),
-    fresh: (row: NearRow) => {
+    stale: (row: ReturnType<typeof rowOf>) => text(row.stale()),
+    fresh: (row: ReturnType<typeof rowOf>) => {
       const found = row.fresh()
       return found?.from === 'own' ? text(found.bytes) : found
     },
