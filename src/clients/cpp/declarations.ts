@@ -2,7 +2,7 @@
 import { formatInstant } from '../../domain/codec/instant.ts'
 import { type CppEnum, type CppMember, type CppStruct, type CppType, memberTypeOf } from './cpp-model.ts'
 import { capital, commentText, shownText, textLiteral } from './literals.ts'
-import { expressionOf } from './value-expressions.ts'
+import { expressionOf, fieldOf } from './value-expressions.ts'
 
 export function enumDeclaration(type: CppEnum): string {
   const { name, path, values, enumerators, room } = type
@@ -122,10 +122,10 @@ export function defaultRecordFunction(
 inline std::optional<Record> default_record() { return std::nullopt; }
 `
   }
-  const given = members.filter(({ field }) => record[field] !== undefined)
-  const lines = given.map(
-    ({ name, field, value }) => `  record.${name} = ${expressionOf(value, record[field])};`,
-  )
+  const lines = members.flatMap(({ name, field, value }) => {
+    const given = fieldOf(record, field)
+    return given === undefined ? [] : [`  record.${name} = ${expressionOf(value, given)};`]
+  })
   return `/// The model's default record, as it was when this file was generated.
 inline std::optional<Record> default_record() {
   Record record;

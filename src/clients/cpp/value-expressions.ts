@@ -26,7 +26,14 @@ export function expressionOf({ type, typeName }: CppValue, value: unknown): stri
   }
 }
 
+/** A field of a record or struct; undefined: it is absent. A field may be named `toString`, which every object has. */
+export function fieldOf(struct: unknown, field: string): unknown {
+  return Object.hasOwn(struct as object, field)
+    ? (struct as Readonly<Record<string, unknown>>)[field]
+    : undefined
+}
+
 function memberOf({ value, name, field }: CppMember, struct: unknown): string {
-  const given = (struct as Readonly<Record<string, unknown>>)[field]
+  const given = fieldOf(struct, field)
   return `/* ${name} */ ${given === undefined ? 'std::nullopt' : expressionOf(value, given)}`
 }
