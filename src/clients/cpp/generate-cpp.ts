@@ -3,6 +3,7 @@
  * have in common, the interface to its HTTP library and one that is made of libcurl.
  */
 import { readFileSync } from 'node:fs'
+import type { ClientFile } from '../client-file.ts'
 import type { ClientModel } from '../client-model.ts'
 import { describeCppModel } from './cpp-model.ts'
 import {
@@ -15,13 +16,7 @@ import { namespaceOf } from './identifiers.ts'
 import { parametersText } from './parameters.ts'
 import { recordReader, structReader } from './readers.ts'
 
-export interface GeneratedFile {
-  /** A name only. */
-  readonly path: string
-  readonly text: string
-}
-
-export function generateCpp(model: ClientModel): GeneratedFile[] {
+export function generateCpp(model: ClientModel): ClientFile[] {
   const { tenantId, modelId, revision } = model
   // Ids have no dots: no two models share a file's name, and none has that of the files for all.
   const decoder = `${tenantId}.${modelId}.hpp`
@@ -113,7 +108,7 @@ function preamble(includes: readonly string[]): string {
   return `// C++17 and the standard library; needs neither exceptions nor RTTI.\n#pragma once\n\n${lines.join('\n')}\n`
 }
 
-function namespaceOfModel({ tenantId, modelId }: ClientModel): string {
+export function namespaceOfModel({ tenantId, modelId }: ClientModel): string {
   return `recgate::${namespaceOf(tenantId)}::${namespaceOf(modelId)}`
 }
 

@@ -5,7 +5,7 @@ import type { ClientModel } from '../../../src/clients/client-model.ts'
 import { generateCpp } from '../../../src/clients/cpp/generate-cpp.ts'
 import { type ClientRunner, processProgram } from '../support/client-runner.ts'
 import type { BuildOptions, CppCompiler } from './compilers.ts'
-import { printerText } from './record-printer.ts'
+import { answersText } from './record-printer.ts'
 
 /** Models in one translation unit: most of what one costs are the standard library's headers. */
 const modelsPerSource = 12
@@ -40,7 +40,7 @@ async function writeSources(models: readonly ClientModel[], directory: string): 
     const clients = some.map((model) => generateCpp(model))
     for (const { path, text } of clients.flat()) await write(path, text)
     const includes = clients.map(([decoder]) => `#include "${decoder!.path}"\n`)
-    const printers = some.map((model, index) => printerText(model, `model_${first + index}`))
+    const printers = some.map((model, index) => answersText(model, `model_${first + index}`))
     const text = `#include "answers.hpp"\n#include "json.hpp"\n${includes.join('')}\n${printers.join('\n')}`
     await write(`models_${first}.cpp`, text)
   }

@@ -6,18 +6,30 @@ import {
   type CppValue,
   describeCppModel,
 } from '../../../src/clients/cpp/cpp-model.ts'
-import { namespaceOf } from '../../../src/clients/cpp/identifiers.ts'
+import { namespaceOfModel } from '../../../src/clients/cpp/generate-cpp.ts'
 
-/** Defines `const Model NAME`, as answers.hpp has it; the model's decoder is included before it. */
-export function printerText(model: ClientModel, name: string): string {
+/** In the model's namespace, `print(out, record)`; its decoder and json.hpp are included before it. */
+export function printersText(model: ClientModel): string {
   const { members, types } = describeCppModel(model)
   const structs = types.filter((type): type is CppStruct => type.kind === 'struct')
-  const [tenant, own] = [namespaceOf(model.tenantId), namespaceOf(model.modelId)]
-  return `namespace recgate::${tenant}::${own} {
+  return `namespace ${namespaceOfModel(model)} {
 namespace {
 
 ${structs.map((struct) => printer(struct.name, struct.members)).join('')}${printer('Record', members)}
-void answer(const std::optional<Record>& record, std::string& out) {
+}  // namespace
+}  // namespace ${namespaceOfModel(model)}
+`
+}
+
+/** `const Model NAME`, as answers.hpp has it. */
+export function answersText(model: ClientModel, name: string): string {
+  const namespace = namespaceOfModel(model)
+  return `${printersText(model)}
+namespace ${namespace} {
+namespace {
+
+void default_answer(std::string& out) {
+  const std::optional<Record> record = default_record();
   if (record.has_value()) {
     print(out, *record);
   } else {
@@ -27,7 +39,7 @@ void answer(const std::optional<Record>& record, std::string& out) {
 
 void decode_answer(const std::uint8_t* bytes, std::size_t size, std::string& out) {
   const Decoded decoded = decode(bytes, size);
-  if (decoded) return answer(decoded.record, out);
+  if (decoded) return print(out, *decoded.record);
   out += "error ";
   out += to_string(decoded.error.code);
   if (!decoded.error.field.empty()) out += ' ';
@@ -35,13 +47,10 @@ void decode_answer(const std::uint8_t* bytes, std::size_t size, std::string& out
 }
 
 }  // namespace
-}  // namespace recgate::${tenant}::${own}
+}  // namespace ${namespace}
 
 extern const Model ${name};
-const Model ${name}{
-    &recgate::${tenant}::${own}::decode_answer,
-    [](std::string& out) { recgate::${tenant}::${own}::answer(recgate::${tenant}::${own}::default_record(), out); },
-};
+const Model ${name}{&${namespace}::decode_answer, &${namespace}::default_answer};
 `
 }
 
