@@ -10,8 +10,9 @@ import { testRedis } from '../../support/redis.ts'
 import { openSite, type Site } from '../../support/site.ts'
 import { applyDocument, publishRows, rowsOf, testSettings } from '../../support/studio.ts'
 import { until } from '../../support/until.ts'
+import { buildProgram } from './client-program.ts'
 import { compilers } from './compilers.ts'
-import { buildFetching, type FetchingProcess, startFetching } from './fetching-program.ts'
+import { type FetchingProcess, startFetching } from './fetching-program.ts'
 import { type WatchedGateway, watchGateway } from './watched-gateway.ts'
 
 /** A gateway, a fetcher by libcurl, and between them somebody who sees what is asked and may answer instead. */
@@ -111,7 +112,8 @@ for (const compiler of compilers) {
 
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'recgate-fetching-'))
-      program = await buildFetching(compiler, modelOf(documentOf('offers-studio', issuer)), directory)
+      const model = modelOf(documentOf('offers-studio', issuer))
+      program = await buildProgram(compiler, 'fetching.cpp', model, directory)
     }, 240_000)
 
     afterAll(() => rm(directory, { recursive: true }))
@@ -230,7 +232,7 @@ for (const compiler of compilers) {
     test('comes back once after 429, when Retry-After is over', async () => {
       const metered = await studioIssuer('https://auth.metered.example', 'k1')
       const tenant = `metered-${compiler.command[0]}`
-      const quota = { requestsPerSecond: 1, burst: 1, concurrency: 10 }
+      const quota = { requestsPerSecond: 10, burst: 1, concurrency: 10 }
       const entry = {
         ...metered,
         entry: () => ({ ...metered.entry(), issuer: `${metered.issuer}/${tenant}` }),
@@ -244,7 +246,7 @@ for (const compiler of compilers) {
         return status === 200 || status === 304
       })
       watched.forget()
-      // One request a second comes back: a few at once meet the bound.
+      // A second is enough for the next one, and a few milliseconds aren't.
       await until('a request is refused at first', async () => {
         const { source } = await fetching.recommend(...here)
         expect(source).toBe('gateway')

@@ -1,12 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import type { ClientModel } from '../../../src/clients/client-model.ts'
-import { generateCpp, namespaceOfModel } from '../../../src/clients/cpp/generate-cpp.ts'
-import type { CppCompiler } from './compilers.ts'
-import { printersText } from './record-printer.ts'
 
 /** What a fetcher gave, as program/fetching.cpp tells it. */
 export interface Fetched {
@@ -27,40 +20,6 @@ export interface FetchingProcess {
   readonly refreshes: boolean[]
   /** @throws {Error} with what it wrote, where it ended badly */
   close(): Promise<void>
-}
-
-/** Compiles a program that holds a model's fetcher; answers its path. */
-export async function buildFetching(
-  compiler: CppCompiler,
-  model: ClientModel,
-  directory: string,
-): Promise<string> {
-  const [decoder, fetcher, ...common] = generateCpp(model)
-  for (const { path, text } of [decoder!, fetcher!, ...common]) await writeFile(join(directory, path), text)
-  for (const name of ['fetching.cpp', 'json.hpp'])
-    await copyFile(fileURLToPath(new URL(`program/${name}`, import.meta.url)), join(directory, name))
-  const parameters = model.parameters.map(({ accepts }, index) =>
-    accepts.type === 'uint' ? `std::strtoll(values[${index}].c_str(), nullptr, 10)` : `values[${index}]`,
-  )
-  await writeFile(
-    join(directory, 'client.hpp'),
-    `#pragma once
-#include <cstdlib>
-#include "${fetcher!.path}"
-#include "json.hpp"
-
-namespace client = ${namespaceOfModel(model)};
-${printersText(model)}
-namespace ${namespaceOfModel(model)} {
-inline Parameters parameters_of(const std::vector<std::string>& values) {
-  return Parameters{${parameters.join(', ')}};
-}
-}
-`,
-  )
-  const program = join(directory, 'fetching')
-  await compiler.build([join(directory, 'fetching.cpp')], program, { libraries: ['-lcurl'] })
-  return program
 }
 
 /** @param tokenFor what the game gives when it is asked; `-`: no token; `never`: no answer */

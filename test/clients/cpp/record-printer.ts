@@ -13,10 +13,8 @@ export function printersText(model: ClientModel): string {
   const { members, types } = describeCppModel(model)
   const structs = types.filter((type): type is CppStruct => type.kind === 'struct')
   return `namespace ${namespaceOfModel(model)} {
-namespace {
 
 ${structs.map((struct) => printer(struct.name, struct.members)).join('')}${printer('Record', members)}
-}  // namespace
 }  // namespace ${namespaceOfModel(model)}
 `
 }
@@ -55,7 +53,7 @@ const Model ${name}{&${namespace}::decode_answer, &${namespace}::default_answer}
 }
 
 function printer(type: string, members: readonly CppMember[]): string {
-  return `void print(std::string& out, const ${type}& value) {
+  return `inline void print(std::string& out, const ${type}& value) {
   const char* next = "{";
 ${members.map(memberText).join('')}  out += *next == '{' ? "{}" : "}";
 }

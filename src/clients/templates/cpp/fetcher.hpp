@@ -107,6 +107,8 @@ struct FetcherState {
   std::shared_ptr<::recgate::HttpTransport> transport;
   FetcherOptions options;
   TokenSource token;
+  /// The fetcher is gone; only what it called, and what destroyed it, is still to return.
+  bool is_abandoned = false;
   /// The latest last.
   std::vector<std::shared_ptr<const Kept>> kept;
 
@@ -147,14 +149,17 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
  private:
   using Clock = std::chrono::steady_clock;
 
-  /// Clocks count in 64 bits, and nobody waits for so long.
+  /// Within a day, since clocks that count nanoseconds in 64 bits know no such times as milliseconds can tell.
   static std::chrono::milliseconds deadline_of(const FetcherState& state) {
-    return (std::min)(state.options.deadline, std::chrono::milliseconds(std::chrono::hours(24)));
+    const std::chrono::milliseconds longest = std::chrono::hours(24);
+    return std::clamp(state.options.deadline, std::chrono::milliseconds(0), longest);
   }
 
   /// The state, where the callback of this step is the one that is waited for: late and repeated ones come to nothing.
   std::shared_ptr<FetcherState> state_in(unsigned step) const {
-    return finished_ || step != step_ ? nullptr : state_.lock();
+    if (finished_ || step != step_) return nullptr;
+    auto state = state_.lock();
+    return state != nullptr && state->is_abandoned ? nullptr : state;
   }
 
   void run_out() {
@@ -312,11 +317,9 @@ class Fetcher {
     state_->options = std::move(options);
     state_->token = std::move(token);
   }
-  Fetcher(Fetcher&&) = default;
-  Fetcher& operator=(Fetcher&&) = default;
   Fetcher(const Fetcher&) = delete;
   Fetcher& operator=(const Fetcher&) = delete;
-  ~Fetcher() = default;
+  ~Fetcher() { state_->is_abandoned = true; }
 
   /// Calls `done` once, within the deadline, whatever happens.
   void recommend(const Parameters& parameters, OnRecommendation done) {
