@@ -1,15 +1,18 @@
 /** C++ names for what schemas and ids call anything: never a reserved one, and no two the same. */
 
-/** Keywords up to C++23, alternative tokens included. */
+/** Keywords up to C++23, alternative tokens included, and GNU's. */
 const keywords = `alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t
   class compl concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype
   default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long
   mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
   reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template this
-  thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor
+  thread_local throw true try typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while xor
   xor_eq`
 
-/** Macros without parentheses that standard headers, GNU compilers, Windows and Unreal define: no name survives them. */
+/**
+ * Macros without parentheses of standard headers, GNU compilers, Windows, Apple and Unreal, and those of builds: no name
+ * survives them.
+ */
 const macros = `BUFSIZ CHAR_BIT CHAR_MAX CHAR_MIN CLOCKS_PER_SEC DOMAIN EDOM EILSEQ EOF ERANGE EXIT_FAILURE EXIT_SUCCESS
   FLT_MAX FLT_MIN DBL_MAX DBL_MIN HUGE_VAL INFINITY INT_MAX INT_MIN LONG_MAX LONG_MIN NAN NULL OVERFLOW PLOSS RAND_MAX
   SEEK_CUR SEEK_END SEEK_SET SIG_DFL SIG_ERR SIG_IGN SING SIZE_MAX TLOSS UINT_MAX UNDERFLOW errno stderr stdin stdout
@@ -17,7 +20,7 @@ const macros = `BUFSIZ CHAR_BIT CHAR_MAX CHAR_MIN CLOCKS_PER_SEC DOMAIN EDOM EIL
   ABSOLUTE ALTERNATE BOOL CALLBACK CONST DELETE DIFFERENCE ERROR FALSE FAR GET HIDDEN IGNORE IN INFINITE INPUT MAX_PATH
   NEAR NO_ERROR OPAQUE OPTIONAL OUT OUTPUT PASSTHROUGH PURE RELATIVE STRICT THIS TRANSPARENT TRUE UNICODE VOID WINAPI
   far interface near small hyper pascal cdecl
-  FORCEINLINE PI UPDATE`
+  DEBUG FORCEINLINE NDEBUG NO Nil PI YES nil`
 
 /** What the generated file itself means by a name that isn't a type's. */
 const ours = 'std recgate detail'

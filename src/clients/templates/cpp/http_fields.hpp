@@ -26,6 +26,8 @@ inline char lower(char character) noexcept {
   return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
 }
 
+inline bool is_letter(char character) noexcept { return lower(character) >= 'a' && lower(character) <= 'z'; }
+
 inline bool same_ignoring_case(std::string_view one, std::string_view other) noexcept {
   if (one.size() != other.size()) return false;
   for (std::size_t index = 0; index < one.size(); ++index) {
@@ -90,9 +92,8 @@ inline std::string percent_encoded(std::string_view text) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   std::string encoded;
   for (const char character : text) {
-    const char small = lower(character);
-    if ((small >= 'a' && small <= 'z') || is_digit(character) || character == '-' || character == '.' ||
-        character == '_' || character == '~') {
+    if (is_letter(character) || is_digit(character) || character == '-' || character == '.' || character == '_' ||
+        character == '~') {
       encoded += character;
       continue;
     }
@@ -119,9 +120,8 @@ inline bool is_among(std::string_view text, std::initializer_list<std::string_vi
 /// 1 to `bytes_max` of letters, digits and `_.-`.
 inline bool is_id(std::string_view text, std::size_t bytes_max) noexcept {
   for (const char character : text) {
-    const char small = lower(character);
-    const bool letter = small >= 'a' && small <= 'z';
-    if (!letter && !is_digit(character) && character != '_' && character != '.' && character != '-') return false;
+    const bool fits = is_letter(character) || is_digit(character);
+    if (!fits && character != '_' && character != '.' && character != '-') return false;
   }
   return !text.empty() && text.size() <= bytes_max;
 }
