@@ -19,7 +19,7 @@ export interface BuildOptions {
 }
 
 /** What issue and engines ask for: Unreal builds without exceptions and RTTI, and takes shadowing for an error. */
-export const strictFlags = [
+const strictFlags = [
   '-std=c++17',
   '-fno-exceptions',
   '-fno-rtti',

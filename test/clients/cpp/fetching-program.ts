@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
 /** What a fetcher gave, as program/fetching.cpp tells it. */
-export interface Fetched {
+interface Fetched {
   readonly source: string
   readonly version: string
   readonly reason: string

@@ -18,14 +18,14 @@ export interface WatchedGateway {
   stop(): Promise<void>
 }
 
-export interface SeenRequest {
+interface SeenRequest {
   readonly url: string
   readonly headers: IncomingHttpHeaders
   /** The gateway's; the client may get another one. */
   readonly status: number
 }
 
-export interface GatewayAnswer {
+interface GatewayAnswer {
   readonly status: number
   readonly headers: OutgoingHttpHeaders
   readonly body: Buffer
@@ -33,7 +33,7 @@ export interface GatewayAnswer {
   readonly hints?: Readonly<Record<string, string>>
 }
 
-export type Meddler = (answer: GatewayAnswer, count: number) => GatewayAnswer | Promise<GatewayAnswer>
+type Meddler = (answer: GatewayAnswer, count: number) => GatewayAnswer | Promise<GatewayAnswer>
 
 export async function watchGateway(base: string): Promise<WatchedGateway> {
   const seen: SeenRequest[] = []
