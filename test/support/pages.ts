@@ -16,8 +16,12 @@ export interface Block {
 }
 
 /** @param name Of the page, e.g. `publishing.md`. */
+export function pageText(name: string): string {
+  return readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+}
+
 export function blocksOf(name: string): Block[] {
-  const page = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+  const page = pageText(name)
   return [...page.matchAll(/^```([a-z]+)\n(.*?)^```$/gms)].map(
     ({ 1: language = '', 2: text = '', index }) => ({
       language,

@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { type EntryGiven, entryOf, type GoldenEntry } from './entry.ts'
-import { nameEntries } from './names.ts'
+import { inheritedEntries, nameEntries } from './names.ts'
 import { nestedEntries } from './nested.ts'
 import { numberEntries } from './numbers.ts'
 import { revisionEntries } from './revisions.ts'
@@ -25,6 +25,7 @@ const given: readonly EntryGiven[] = [
   ...nestedEntries,
   ...revisionEntries,
   ...nameEntries,
+  ...inheritedEntries,
 ]
 
 /** As the codec has them today. */

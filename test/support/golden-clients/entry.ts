@@ -20,7 +20,7 @@ export interface GoldenEntry {
   readonly bodies: readonly GoldenBody[]
 }
 
-export type GoldenBody = BodyOrigin & ReadAs
+type GoldenBody = BodyOrigin & ReadAs
 
 interface BodyOrigin {
   /** The whole body, byte 0 included. */
@@ -32,7 +32,7 @@ interface BodyOrigin {
 
 export type ReadAs = { readonly json: Json } | { readonly error: BodyError }
 
-export interface BodyError {
+interface BodyError {
   readonly code: string
   /** Path from the record without the `[n]` of lists: `games.score`; empty where the record as a whole is at fault. */
   readonly field: string

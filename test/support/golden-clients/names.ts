@@ -206,6 +206,47 @@ const values = [
   'あ'.repeat(85),
 ] as const // prettier-ignore
 
+/** Optional fields, absent, whose names every object of a language has all the same. */
+const inherited = [
+  'toString',
+  'valueOf',
+  'hasOwnProperty',
+  'isPrototypeOf',
+  'propertyIsEnumerable',
+  'toLocaleString',
+  '__defineGetter__',
+  '__lookupGetter__',
+  'toJSON',
+  'then',
+  'ToString',
+  'Equals',
+  'GetHashCode',
+  'GetType',
+  'length',
+  'name',
+  'size',
+]
+
+export const inheritedEntries: readonly EntryGiven[] = [
+  {
+    name: 'absent fields whose names every object has',
+    schema: {
+      present: one,
+      ...Object.fromEntries(inherited.map((name) => [name, { ...one, optional: true }])),
+      inner: {
+        type: 'struct',
+        fields: Object.fromEntries(inherited.map((name) => [name, { type: 'bool', optional: true }])),
+      },
+    },
+    default: { present: 1, inner: {} },
+    records: [
+      { present: 2, inner: {} },
+      { present: 3, inner: { toString: true, hasOwnProperty: false } },
+      { present: 4, ...places(inherited), inner: Object.fromEntries(inherited.map((name) => [name, true])) },
+    ],
+  },
+]
+
 export const nameEntries: readonly EntryGiven[] = [
   ...wordEntries(),
   {
