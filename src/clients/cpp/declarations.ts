@@ -11,7 +11,7 @@ export function enumDeclaration(type: CppEnum): string {
     const about = enumerator === value ? '' : `  /// ${shownText(value)}\n`
     return `${about}  ${enumerator} = ${index},`
   })
-  const names = values.map((value) => `      ${viewOf(value)},`)
+  const texts = values.map((value) => `      {${textLiteral(value)}, ${Buffer.byteLength(value)}},`)
   return `/// Values of \`${path}\`.${newerValues(type)}
 enum class ${name} : ${room <= 256 ? 'std::uint8_t' : 'std::uint16_t'} {
 ${lines.join('\n')}
@@ -19,11 +19,11 @@ ${lines.join('\n')}
 
 /// The value's text, as JSON would hold it.
 inline std::string_view to_string(${name} value) noexcept {
-  static constexpr std::string_view names[] = {
-${names.join('\n')}
+  static constexpr detail::Text texts[] = {
+${texts.join('\n')}
   };
   const auto index = static_cast<std::size_t>(value);
-  return index < ${values.length} ? names[index] : std::string_view{};
+  return index < ${values.length} ? std::string_view(texts[index].bytes, texts[index].size) : std::string_view{};
 }
 `
 }
@@ -33,11 +33,6 @@ function newerValues({ values, room, unknown, enumerators }: CppEnum): string {
   if (room === values.length) return ''
   const standIn = unknown === null ? 'nothing' : enumerators[unknown]!
   return ` Values that a newer schema adds read as ${standIn}.`
-}
-
-function viewOf(text: string): string {
-  const literal = textLiteral(text)
-  return text.includes('\0') ? `{${literal}}` : literal
 }
 
 export function structDeclaration({ name, path, members }: CppStruct): string {

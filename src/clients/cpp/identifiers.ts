@@ -45,6 +45,7 @@ export const typesTaken = [
   'Recommendation',
   'Record',
   'Source',
+  'Text',
   'TokenSource',
 ] as const
 

@@ -4,9 +4,8 @@
 const pieceBytes = 80
 
 /**
- * Bytes of UTF-8 as what std::string_view and std::string are made of, with the number of bytes where NUL would end
- * them. Octal escapes end after three digits,
- * where those in hex go on as long as hex digits follow; `?` could begin a trigraph.
+ * A text's bytes of UTF-8. Octal escapes end after three digits, where those in hex go on as long as hex digits follow;
+ * `?` could begin a trigraph.
  */
 export function textLiteral(text: string): string {
   const bytes = Buffer.from(text)
@@ -15,8 +14,7 @@ export function textLiteral(text: string): string {
     const piece = [...bytes.subarray(start, start + pieceBytes)].map(escapedByte).join('')
     pieces.push(`"${piece}"`)
   }
-  const literal = pieces.length === 0 ? '""' : pieces.join(' ')
-  return bytes.includes(0) ? `${literal}, ${bytes.length}` : literal
+  return pieces.length === 0 ? '""' : pieces.join(' ')
 }
 
 function escapedByte(byte: number): string {

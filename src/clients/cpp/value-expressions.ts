@@ -16,7 +16,7 @@ export function expressionOf({ type, typeName }: CppValue, value: unknown): stri
     case 'enum':
       return `${typeName}::${type.enumerators[type.values.indexOf(value as string)]}`
     case 'string':
-      return `std::string(${textLiteral(value as string)})`
+      return stringOf(value as string)
     case 'bytes':
       return `${typeName}{${[...Buffer.from(value as string, 'base64')].join(', ')}}`
     case 'list':
@@ -24,6 +24,12 @@ export function expressionOf({ type, typeName }: CppValue, value: unknown): stri
     case 'struct':
       return `${typeName}{${type.members.map((member) => memberOf(member, value)).join(', ')}}`
   }
+}
+
+function stringOf(text: string): string {
+  // Without its length a text would end at its first NUL.
+  const size = text.includes('\0') ? `, ${Buffer.byteLength(text)}` : ''
+  return `std::string(${textLiteral(text)}${size})`
 }
 
 /** A field of a record or struct; undefined: it is absent. A field may be named `toString`, which every object has. */

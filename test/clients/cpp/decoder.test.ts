@@ -97,7 +97,11 @@ describe.each(compilers)('C++ by $command', (compiler) => {
       ['a_b', 'c'],
       ['a', 'b-c'],
     ] as const
-    const headers = await writeHeaders(ids.map(([tenant, model]) => modelOf(model, record, tenant)))
+    const values = Array.from({ length: 65_536 }, (_, index) => `é${index}`)
+    const headers = await writeHeaders([
+      ...ids.map(([tenant, model]) => modelOf(model, record, tenant)),
+      modelOf('large', { choice: { type: 'enum', values } }),
+    ])
     await compileAndRun(
       compiler,
       `${headers.map((header) => `#include "${header}"\n`).join('')}
@@ -111,6 +115,9 @@ static_assert(recgate::a_b_U::c::tenant_id == "a_b");
 static_assert(recgate::class_::new_::model_id == "new" && recgate::std_::recgate_::model_id == "recgate");
 
 int main() {
+  namespace large = recgate::studio::large;
+  const large::Decoded last = large::decode(std::string_view("\\x01\\xff\\xff", 3));
+  if (!last || large::to_string(last.record->choice) != "\\303\\25165535") return 6;
   const std::vector<std::uint8_t> bytes{1, 0, 0, 0, 2};
   const games::Decoded decoded = games::decode(bytes.data(), bytes.size());
   if (!decoded || decoded.error.code != games::DecodeErrorCode::none) return 1;

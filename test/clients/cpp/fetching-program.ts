@@ -28,7 +28,8 @@ export function startFetching(
   args: readonly string[],
   tokenFor: (refresh: boolean) => string,
 ): FetchingProcess {
-  const child = spawn(program, args, { stdio: 'pipe' })
+  // libcurl heeds proxies of the environment, and none is meant for loopback.
+  const child = spawn(program, args, { stdio: 'pipe', env: { ...process.env, no_proxy: '*' } })
   const refreshes: boolean[] = []
   const waiting: ((fetched: Fetched) => void)[] = []
   let stderr = ''

@@ -1,9 +1,5 @@
-import { differentialSuite } from '../support/differential-suite.ts'
 import { goldenSuite } from '../support/golden-suite.ts'
 import { compilers } from './compilers.ts'
 import { cppRunner } from './cpp-runner.ts'
 
-for (const compiler of compilers) {
-  await goldenSuite(cppRunner(compiler))
-  await differentialSuite(cppRunner(compiler))
-}
+for (const compiler of compilers) await goldenSuite(cppRunner(compiler))

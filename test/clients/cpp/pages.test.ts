@@ -67,7 +67,7 @@ describe.skipIf(missing !== null)('the C++ of docs/clients.md', () => {
       const program = join(directory, `page-${index}`)
       await compiler.build([source], program, { libraries: ['-lcurl'] })
       const play = async () => {
-        const options = { env: { ...process.env, GATEWAY: gateway, TOKEN: token } }
+        const options = { env: { ...process.env, no_proxy: '*', GATEWAY: gateway, TOKEN: token } }
         return (await promisify(execFile)(program, [], options)).stdout.trimEnd()
       }
       expect(await eventually(play, shown.trimEnd())).toBe(shown.trimEnd())

@@ -75,6 +75,13 @@ inline std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseco
 
 namespace detail {
 
+/// A text in a table. Compilers count each step of making std::string_view of a constant, and an enum may have 65,536
+/// values.
+struct Text {
+  const char* bytes;
+  std::size_t size;
+};
+
 /// UTF-8 as RFC 3629 has it: nothing overlong, no surrogates, nothing above U+10FFFF.
 inline bool is_utf8(const std::string& text) noexcept {
   const std::size_t size = text.size();
