@@ -1,6 +1,6 @@
 /**
- * A model's client for C++17: a decoder that needs no other file, a fetcher beside it, and what both models of a game
- * have in common, the interface to its HTTP library and one that is made of libcurl.
+ * A model's client for C++17: a decoder that needs no other file, a fetcher beside it, and what all models of a game
+ * share, the interface to its HTTP library and one that is made of libcurl.
  */
 import { readFileSync } from 'node:fs'
 import type { ClientFile } from '../client-file.ts'

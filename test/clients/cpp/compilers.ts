@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { access } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** What the generated C++ must compile with, and how. */
@@ -34,12 +34,15 @@ const strictFlags = [
   '-Werror',
 ] as const
 
-/** Whatever is undefined, or reaches beyond what is the program's, ends the program. */
-const sanitizerFlags = ['-O1', '-g0', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] as const
+/**
+ * Whatever is undefined, or reaches beyond what is the program's, ends the program. Unoptimized, which hides nothing and
+ * compiles in half the time.
+ */
+const sanitizerFlags = ['-O0', '-g0', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] as const
 
 export const compilers: readonly CppCompiler[] = [
-  compilerOf('g++', 'g++'),
-  compilerOf('clang++', 'clang libclang-rt-14-dev'),
+  compilerOf('g++', 'g++ libcurl4-openssl-dev'),
+  compilerOf('clang++', 'clang libclang-rt-dev libcurl4-openssl-dev'),
 ]
 
 const run = promisify(execFile)
@@ -49,7 +52,10 @@ const wordsMax = 4_000
 function compilerOf(command: CppCompiler['command'], packages: string): CppCompiler {
   return {
     command,
-    missing: async () => ((await isOnPath(command)) ? null : `${command} (apt-get install ${packages})`),
+    missing: async () =>
+      (await compilesAnything(command))
+        ? null
+        : `${command}, sanitizers and libcurl (apt-get install ${packages})`,
     async build(sources, program, { flags = sanitizerFlags, libraries = [] } = {}) {
       const objects = sources.map((source) => `${source}.o`)
       await eachOf(sources, (source) =>
@@ -78,14 +84,17 @@ async function compile(command: string, args: readonly string[]): Promise<void> 
   }
 }
 
-async function isOnPath(command: string): Promise<boolean> {
-  for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
-    try {
-      await access(join(directory, command))
-      return true
-    } catch {
-      // Perhaps in the next one.
-    }
+/** Whether the compiler is there, with the libraries that its sanitizers and the programs of tests are linked to. */
+async function compilesAnything(command: string): Promise<boolean> {
+  const directory = await mkdtemp(join(tmpdir(), 'recgate-cpp-probe-'))
+  try {
+    const source = join(directory, 'probe.cpp')
+    await writeFile(source, '#include <curl/curl.h>\nint main() { curl_global_cleanup(); }\n')
+    await run(command, [...sanitizerFlags, source, '-o', join(directory, 'probe'), '-lcurl'])
+    return true
+  } catch {
+    return false
+  } finally {
+    await rm(directory, { recursive: true })
   }
-  return false
 }

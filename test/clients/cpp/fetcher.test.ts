@@ -399,5 +399,18 @@ for (const compiler of compilers) {
       watched.meddle(null)
       expect(await fetching.recommend(...here)).toEqual({ ...answered, status: 304 })
     })
+
+    test('keeps a record without an ETag for bad times, and takes no 304 for it', async () => {
+      const fetching = start()
+      watched.meddle(({ headers: { etag, ...headers }, ...answer }) => ({ ...answer, headers }))
+      expect(await fetching.recommend(...here)).toEqual({ ...answered, status: 200 })
+      watched.meddle((answer) => ({ ...answer, status: 304, body: Buffer.alloc(0) }))
+      expect(await fetching.recommend(...here)).toMatchObject({
+        source: 'kept',
+        code: 'answer-unexpected',
+        record,
+      })
+      expect(watched.seen.every(({ headers }) => headers['if-none-match'] === undefined)).toBe(true)
+    })
   })
 }

@@ -189,10 +189,11 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(give_up_at_ - Clock::now());
     if (left.count() <= 0) return run_out();
     sent_ = state.find(query_);
+    if (sent_ != nullptr && sent_->etag.empty()) sent_ = nullptr;
     ::recgate::HttpRequest request;
     request.url = url_of(state.options);
     request.headers = {{"Authorization", "Bearer " + token_}, {"Accept", std::string(packed_type)}};
-    if (sent_ != nullptr && !sent_->etag.empty()) request.headers.emplace_back("If-None-Match", sent_->etag);
+    if (sent_ != nullptr) request.headers.emplace_back("If-None-Match", sent_->etag);
     if (state.options.gateway_deadline.has_value()) {
       const std::string limit = std::to_string(state.options.gateway_deadline->count());
       request.headers.emplace_back("Recgate-Deadline-Ms", limit);
