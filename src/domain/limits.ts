@@ -239,8 +239,7 @@ export const limits = {
   heapShareMax: 0.9,
   /** How often it is judged whether what waits to be accepted is stale; the queue is closed for as long. */
   acceptSampleMs: 100,
-  /** Abandoned connections in a sample that say something, of an event loop that was at work for more than this part of it. */
-  acceptAbandonedMin: 8,
+  /** An event loop that is at work for more than this part of a sample asks how long its newcomers wait. */
   acceptBusyMin: 0.5,
   /** A gateway that misses so many heartbeats counts as dead. */
   heartbeatsMissedMax: 4,

@@ -42,7 +42,7 @@ export const metricNames = {
   },
   acceptQueueFlushed: {
     name: 'recgate_accept_queue_flushed_total',
-    help: 'Times that connections which waited to be accepted were reset, because requests waited too long for their turn or nobody waited any more',
+    help: 'Times that connections which waited to be accepted were reset, because requests waited too long for their turn, or they to be accepted',
     labels: [],
   },
   storeBreakerOpen: {

@@ -28,7 +28,7 @@ const dataListener = z
     /** At 80,000 requests a second as many as a deadline of 50 ms can leave waiting. */
     readsInFlightMax: z.int().min(1).max(limits.readsInFlightMax).default(4_096),
     /** Clients give up after a second or so; a container that is held to part of a core stands still for 0.1 s at a time. */
-    turnWaitMsMax: z.int().min(1).max(600_000).default(250),
+    turnWaitMsMax: z.int().min(50).max(600_000).default(250),
     /** Whoever waits for so long has given up. */
     eventLoopDelayMsMax: z.int().min(1).max(600_000).default(1_000),
     /** A gateway at its peak is at work all the time: only where something else needs the core this should be less than 1. */

@@ -1,4 +1,4 @@
-import { type AddressInfo, Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, Server, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { limits } from '../../domain/limits.ts'
 
@@ -7,33 +7,27 @@ import { limits } from '../../domain/limits.ts'
  * with too much to do takes one a turn of its event loop, so that soon each one's client has given up before it is
  * taken; it costs the work of a request all the same, which keeps the next waiting. Measured with a tenth of a core at
  * twice its peak: 0 to 11 % of the peak's answers, and the same after the load was back at half, for as long as it was
- * looked at. So where requests wait too long for their turn, or where what is taken turns out to have been left, the
- * listening socket is closed for a moment: the kernel resets what waits and refuses what comes, at no cost to this
- * process, and clients and load balancers know at once. Connections that were taken stay, and are served meanwhile.
+ * looked at. So where requests wait too long for their turn, or newcomers to be taken, the listening socket is closed for
+ * a moment: the kernel resets what waits and refuses what comes, at no cost to this process, and clients and load
+ * balancers know at once. Connections that were taken stay, and are served meanwhile.
+ *
+ * No system tells how long a connection has waited. A busy process asks by one of its own, which stands in the same queue
+ * as all: what strangers do after they were taken, or that they leave early, says nothing of the queue.
  */
 
 /** What a stretch of time was like. */
 export interface AcceptSample {
-  /** Requests, and how long before they were seen they may have come, in ms on average. */
-  readonly requests: number
+  /** How long before they were seen requests may have come, in ms on average. */
   readonly meanWaitMs: number
-  /** Connections taken, and those that ended after a request without an answer. */
-  readonly accepted: number
-  readonly abandoned: number
-  /** Of the stretch, 0 to 1, the event loop was at work. */
-  readonly utilization: number
+  /** How long a connection waited to be taken, in ms; so far, where it waits still. */
+  readonly acceptWaitMs: number
 }
 
 /** Whether what waits in the queue is stale, sample for sample; only what lasts for two counts, as a single stall doesn't. */
 export function createAcceptJudge(waitMsMax: number): (sample: AcceptSample) => boolean {
   let wasStale = false
-  return ({ meanWaitMs, accepted, abandoned, utilization }) => {
-    const isLate = meanWaitMs > waitMsMax
-    const isLeft =
-      utilization > limits.acceptBusyMin &&
-      abandoned >= limits.acceptAbandonedMin &&
-      abandoned * 2 >= accepted
-    const isStale = isLate || isLeft
+  return ({ meanWaitMs, acceptWaitMs }) => {
+    const isStale = Math.max(meanWaitMs, acceptWaitMs) > waitMsMax
     const lasts = isStale && wasStale
     wasStale = isStale
     return lasts
@@ -48,7 +42,7 @@ export interface AcceptQueue {
 }
 
 export interface AcceptQueueOptions {
-  /** Mean wait of requests for their turn above which nobody is let in. */
+  /** Wait of requests for their turn, on average, or of a newcomer, above which nobody is let in. */
   readonly waitMsMax: number
   /** Called whenever the queue is emptied. */
   readonly onFlush: () => void
@@ -58,16 +52,10 @@ export interface AcceptQueueOptions {
 export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: AcceptQueueOptions): AcceptQueue {
   const isStale = createAcceptJudge(waitMsMax)
   const turns = createTurnWaits()
+  const newcomer = createNewcomer(server)
   let address: AddressInfo | null = null
-  let [accepted, abandoned] = [0, 0]
   let sampling: NodeJS.Timeout | undefined
 
-  server.on('connection', (socket: Socket) => {
-    accepted++
-    socket.once('close', () => {
-      if (socket.bytesRead > 0 && socket.bytesWritten === 0) abandoned++
-    })
-  })
   server.once('listening', () => {
     address = server.address() as AddressInfo
     sampling = setInterval(sample, limits.acceptSampleMs)
@@ -75,27 +63,29 @@ export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: Accept
   })
 
   function sample(): void {
-    const stale = isStale({ ...turns.take(), accepted, abandoned })
-    accepted = 0
-    abandoned = 0
+    const { meanWaitMs, utilization } = turns.take()
+    const stale = isStale({ meanWaitMs, acceptWaitMs: newcomer.take() })
     if (!server.listening) open()
     else if (stale) {
       // Not Node's own for HTTP, which closes as idle what has a request that wasn't read yet.
       Server.prototype.close.call(server)
+      newcomer.leave()
       onFlush()
-    }
+    } else if (utilization > limits.acceptBusyMin) newcomer.come(address!)
   }
 
   function open(): void {
     // Whoever has the port meanwhile may let go of it: the next sample tries again.
     server.once('error', ignore)
-    server.listen({ host: address!.address, port: address!.port }, () => server.off('error', ignore))
+    server.listen({ host: address!.address, port: address!.port })
   }
+  server.on('listening', () => server.off('error', ignore))
 
   return {
     arrived: turns.arrived,
     async release() {
       clearInterval(sampling)
+      newcomer.leave()
       if (address === null || server.listening) return
       await new Promise<void>((resolve) => {
         server.once('listening', resolve)
@@ -106,12 +96,58 @@ export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: Accept
   }
 }
 
+/** One connection of the process to itself at a time, which says nothing and is over when it has been taken. */
+function createNewcomer(server: Server): {
+  come(to: AddressInfo): void
+  /** The wait of the last one, in ms, once; 0 where there was none. */
+  take(): number
+  leave(): void
+} {
+  let socket: Socket | null = null
+  let cameAt = 0
+  let waitedMs = 0
+  const leave = () => {
+    socket?.destroy()
+    socket = null
+  }
+  server.on('connection', ({ remotePort }: Socket) => {
+    if (socket === null || socket.localPort !== remotePort) return
+    waitedMs = performance.now() - cameAt
+    leave()
+  })
+  return {
+    come({ address, port }) {
+      if (socket !== null) return
+      cameAt = performance.now()
+      const own = connect(port, anyAddress.get(address) ?? address)
+      socket = own
+      own.unref()
+      // Refused at the door, or dropped as one connection too many: nothing is known then.
+      own.on('error', ignore).once('close', () => {
+        if (socket === own) socket = null
+      })
+    },
+    take() {
+      const taken = socket === null ? waitedMs : performance.now() - cameAt
+      waitedMs = 0
+      return taken
+    },
+    leave,
+  }
+}
+
+const anyAddress: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
+
 const ignore = (): void => undefined
 
 /** How long requests may have waited for their turn of the event loop: since the last turn began, less what it slept. */
 function createTurnWaits(): {
   arrived(at: number): void
-  take(): Pick<AcceptSample, 'requests' | 'meanWaitMs' | 'utilization'>
+  /** Since it was asked last; `utilization` is the part of it, 0 to 1, that the event loop was at work. */
+  take(): { readonly meanWaitMs: number; readonly utilization: number }
 } {
   let isInTurn = false
   let [turnAt, idleAtTurn, waitAtTurn] = [performance.now(), 0, 0]
@@ -137,7 +173,7 @@ function createTurnWaits(): {
       const now = performance.eventLoopUtilization()
       const { utilization } = performance.eventLoopUtilization(now, last)
       last = now
-      const taken = { requests, meanWaitMs: requests === 0 ? 0 : waitMs / requests, utilization }
+      const taken = { meanWaitMs: requests === 0 ? 0 : waitMs / requests, utilization }
       waitMs = 0
       requests = 0
       return taken

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { FaultsError } from '../../../src/domain/errors.ts'
 import { loadSettings, readKeyAuthorities, resolveSecrets } from '../../../src/settings/load.ts'
@@ -341,8 +341,9 @@ describe('variables that nothing reads', () => {
   })
 
   test('are none of those that src names', () => {
-    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('.ts'),
+    // What clients are made of has macros of its own.
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.ts') && !name.startsWith(`clients${sep}`),
     )
     const named = sources.flatMap(
       (name) => readFileSync(join('src', name), 'utf8').match(/\bRECGATE_[A-Z_]*[A-Z]\b/g) ?? [],

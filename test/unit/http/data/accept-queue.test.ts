@@ -17,6 +17,9 @@ interface Busy {
   readonly queue: AcceptQueue
   readonly flushes: () => number
   readonly isListening: () => boolean
+  /** Of the event loop, and connections, so far; the process' own are counted, too. */
+  readonly turns: () => number
+  readonly taken: () => number
   /** From now on every turn of the event loop takes so long. */
   work(ms: number): void
 }
@@ -24,11 +27,13 @@ interface Busy {
 async function startBusy(): Promise<Busy> {
   const server = createServer((_request, response) => response.end('served'))
   let flushes = 0
-  let turnMs = 0
+  let [turnMs, turns, taken] = [0, 0, 0]
+  server.on('connection', () => taken++)
   const queue = createAcceptQueue(server, { waitMsMax: 150, onFlush: () => flushes++ })
   const turning = setInterval(() => {
     for (const until = performance.now() + turnMs; performance.now() < until; );
     queue.arrived(performance.now())
+    turns++
   }, 1)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -43,6 +48,8 @@ async function startBusy(): Promise<Busy> {
     queue,
     flushes: () => flushes,
     isListening: () => server.listening,
+    turns: () => turns,
+    taken: () => taken,
     work(ms) {
       turnMs = ms
     },
@@ -75,6 +82,35 @@ test('while requests wait too long newcomers are refused, who is in is served, a
   await until('the door is open', () => busy.isListening())
   expect(await ask(busy.port)).toBe('served')
   inside.destroy()
+})
+
+test('where newcomers wait too long to be taken they are refused, however short the turns are', async () => {
+  const busy = await startBusy()
+  busy.work(60)
+  await until('its turns have been judged for a while', () => busy.turns() > 15)
+  expect(busy.flushes()).toBe(0)
+
+  // One is taken a turn.
+  const crowd = Array.from({ length: 60 }, () => connect(busy.port, '127.0.0.1').on('error', () => undefined))
+  await until('the door is closed', () => busy.flushes() > 0)
+  for (const socket of crowd) socket.destroy()
+  busy.work(0)
+  await until('the door is open', () => busy.isListening())
+  expect(await ask(busy.port)).toBe('served')
+})
+
+test('what strangers do who were taken closes no door: they come, begin a request, and are gone', async () => {
+  const busy = await startBusy()
+  busy.work(5)
+  let gone = 0
+  for (let come = 1; come <= 60; come++) {
+    const stranger = connect(busy.port, '127.0.0.1', () => stranger.write('G'))
+    stranger.on('error', () => undefined).once('close', () => gone++)
+    await until('it was taken', () => busy.taken() >= come)
+    stranger.resetAndDestroy()
+  }
+  await until('they are gone', () => gone === 60)
+  expect(busy.flushes()).toBe(0)
 })
 
 test('while it lasts the door opens again and again', async () => {
