@@ -122,6 +122,24 @@ describe('answers of a gateway', () => {
     ])
   })
 
+  test('are the caller’s own: what a game does with one stays out of all others', async () => {
+    const own = await studio.start()
+    const fetcher = createFetcher(games, { baseUrl: own.data, token: () => studio.token(1), ...patient })
+    const spoilt = async () => {
+      const { record, ...rest } = await fetcher.recommend()
+      const list = (record as { games: number[] }).games
+      const before = structuredClone(record)
+      list.length = 0
+      return { record: before, source: rest.source, status: rest.status }
+    }
+    const record = playerRecord(1, versionSalt.itemcf)
+    expect(record.games.length).toBeGreaterThan(0)
+    expect(await spoilt()).toStrictEqual({ record, source: 'gateway', status: 200 })
+    expect(await spoilt()).toStrictEqual({ record, source: 'gateway', status: 304 })
+    await own.gateway.stop()
+    for (const _ of [1, 2]) expect(await spoilt()).toStrictEqual({ record, source: 'kept', status: null })
+  })
+
   test('are asked for without the model’s name, and with a deadline, where that is wanted', async () => {
     const { sent, fetch } = watchedFetch()
     const fetcher = createFetcher(games, {
@@ -359,6 +377,33 @@ describe('when the gateway is gone', () => {
     await silent.stop()
   })
 
+  test('or refuses too late, where the platform’s fetch knows no signals: nobody asks for another token', async () => {
+    const asked: boolean[] = []
+    let refuse: (response: Response) => void = () => undefined
+    const refused = new Promise<Response>((resolve) => {
+      refuse = resolve
+    })
+    const token = (refresh: boolean) => {
+      asked.push(refresh)
+      return 'x'
+    }
+    const options = { baseUrl: gateway.data, token, fetch: () => refused, deadlineMs: 50 }
+    expect(await createFetcher(games, options).recommend()).toMatchObject({ error: { code: 'deadline' } })
+    let read = false
+    const body = new ReadableStream({
+      pull(controller) {
+        if (read) return controller.close()
+        controller.enqueue(new TextEncoder().encode('{"code":"token-expired"}'))
+        read = true
+      },
+    })
+    refuse(new Response(body, { status: 401, headers: { 'Content-Type': 'application/problem+json' } }))
+    await until('the refusal is read', () => read)
+    // What its reader does about it comes before the next turns of the event loop.
+    for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve))
+    expect(asked).toStrictEqual([false])
+  })
+
   test('or the callback fails, its error is told', async () => {
     const { sent, fetch } = watchedFetch()
     const token = () => Promise.reject(new Error('signed out'))
@@ -461,6 +506,122 @@ describe('what no gateway of today says', () => {
       const fetcher = createFetcher(games, { baseUrl, token: () => 'x', ...patient })
       expect(await fetcher.recommend()).toMatchObject({ source: 'gateway', version: null, reason: null })
     })
+  })
+
+  test('a 304 that says nothing else leaves the player in the experiment’s arm', async () => {
+    const headers = { ...packedType, ETag: '"x"', Recgate: 'v=itemcf, r=split' }
+    const other = { ETag: '"x"', Recgate: 'v=popular, r=override' }
+    const replies: Reply[] = [
+      [200, headers, record],
+      [304, {}],
+      [304, {}],
+      [304, other],
+      [304, {}],
+      [500, {}],
+    ]
+    await withServer(replies, async (baseUrl, requests) => {
+      const fetcher = createFetcher(games, { baseUrl, token: () => 'x', ...patient })
+      const told: unknown[] = []
+      for (const _ of replies) {
+        const { source, status, version, reason } = await fetcher.recommend()
+        told.push([source, status, version, reason])
+      }
+      expect(told).toStrictEqual([
+        ['gateway', 200, 'itemcf', 'split'],
+        ['gateway', 304, 'itemcf', 'split'],
+        ['gateway', 304, 'itemcf', 'split'],
+        ['gateway', 304, 'popular', 'override'],
+        ['gateway', 304, 'popular', 'override'],
+        ['kept', 500, 'popular', 'kept'],
+      ])
+      const asked = requests.map((request) => request.headers['if-none-match'])
+      expect(asked).toStrictEqual([undefined, ...Array(5).fill('"x"')])
+    })
+  })
+
+  test('a 304 where the kept record has no ETag is no answer', async () => {
+    const named = { ...packedType, Recgate: 'v=itemcf, r=split' }
+    await withServer(
+      [
+        [200, named, record],
+        [304, { ETag: '"of-another"', Recgate: 'v=popular, r=split' }],
+      ],
+      async (baseUrl, requests) => {
+        const fetcher = createFetcher(games, { baseUrl, token: () => 'x', ...patient })
+        await fetcher.recommend()
+        for (const _ of [1, 2])
+          expect(await fetcher.recommend()).toMatchObject({
+            source: 'kept',
+            version: 'itemcf',
+            status: 304,
+            error: { code: 'answer-unexpected' },
+          })
+        for (const { headers } of requests) expect(headers).not.toHaveProperty('if-none-match')
+      },
+    )
+  })
+
+  test.each([301, 302, 303, 307, 308])('a redirect with %i is not followed', async (status) => {
+    await withServer([[200, packedType, record]], async (elsewhere, strays) => {
+      await withServer(
+        [[status, { Location: `${elsewhere}/recommendations` }]],
+        async (baseUrl, requests) => {
+          const fetcher = createFetcher(games, { baseUrl, token: () => 'x', ...patient })
+          expect(await fetcher.recommend()).toMatchObject({
+            source: 'built-in',
+            status: null,
+            error: { code: 'network' },
+          })
+          expect({ requests: requests.length, strays: strays.length }).toStrictEqual({
+            requests: 1,
+            strays: 0,
+          })
+        },
+      )
+    })
+  })
+
+  test.each([200, 400])('a body of %i without end is read up to the bound, and given up', async (status) => {
+    let givenUp = false
+    const server = createServer((_request, response) => {
+      response.on('close', () => {
+        givenUp = true
+      })
+      response.writeHead(status, status === 200 ? packedType : problemType)
+      const piece = new Uint8Array(16_384)
+      const write = () => {
+        while (!response.destroyed && response.write(piece));
+      }
+      response.on('drain', write)
+      write()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      const fetcher = createFetcher(games, { baseUrl, token: () => 'x', deadlineMs: 10_000 })
+      expect(await fetcher.recommend()).toMatchObject({
+        source: 'built-in',
+        status,
+        error: { code: 'answer-unexpected', detail: `${status} with more than 65536 bytes` },
+      })
+      await until('the connection is closed', () => givenUp)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
+  test.each<[number, string | undefined]>([
+    [5, undefined],
+    [65_537, 'answer-unexpected'],
+  ])('%i bytes on a platform without streams, which reads bodies whole: %s', async (length, code) => {
+    const fetchWhole = async () => {
+      const body = new Uint8Array(length).fill(1, 0, 1)
+      return Object.defineProperty(new Response(body, { headers: packedType }), 'body', { value: undefined })
+    }
+    const options = { baseUrl: gateway.data, token: () => 'x', fetch: fetchWhole, ...patient }
+    expect((await createFetcher(games, options).recommend()).error?.code).toBe(code)
   })
 
   test('a record without ETag is kept, and asked for whole', async () => {

@@ -28,7 +28,7 @@ export interface FetcherOptions {
 
 /** A record, and what the studio's analytics want to know of it. */
 export interface Recommendation<Rec> {
-  /** Null only where `source` is `none`. */
+  /** Null only where `source` is `none`. No other answer has the same object, so it may be changed. */
   readonly record: Rec
   /**
    * Who gave it: the gateway, now; the gateway, for an earlier request of the same parameters; the generated client,
@@ -61,10 +61,12 @@ export interface Fetcher<Rec, Query, BuiltIn> {
   recommend(parameters: Query): Promise<Recommendation<Rec | BuiltIn>>
 }
 
-interface Kept<Rec> {
-  readonly record: Rec
-  readonly version: string | null
+/** What a gateway gave, and what is kept of it: packed, so that each caller gets a record that is nobody else's. */
+interface Answer {
+  readonly packed: Uint8Array
   readonly etag: string | null
+  readonly version: string | null
+  readonly reason: string | null
 }
 
 const packedType = 'application/vnd.recgate.packed'
@@ -84,43 +86,40 @@ export function createFetcher<Rec, Query, BuiltIn>(
   const { baseUrl, deadlineMs = deadlineMsDefault, sendModel = true, useKept = true } = options
   checkOptions(options)
   const address = `${baseUrl.replace(/\/+$/, '')}/recommendations`
-  const records = new Map<string, Kept<Rec>>()
+  const answers = new Map<string, Answer>()
 
-  function keep(query: string, kept: Kept<Rec>): void {
-    records.delete(query)
-    records.set(query, kept)
-    for (const oldest of records.keys()) {
-      if (records.size <= keptMax) return
-      records.delete(oldest)
+  function keep(query: string, answer: Answer): void {
+    answers.delete(query)
+    answers.set(query, answer)
+    for (const oldest of answers.keys()) {
+      if (answers.size <= keptMax) return
+      answers.delete(oldest)
     }
   }
 
   function standIn(query: string | null, error: Failure): Recommendation<Rec | BuiltIn> {
     const { status, code, message } = error
     const why = { status, error: { code, detail: message } }
-    const kept = useKept && query !== null ? records.get(query) : undefined
-    if (kept !== undefined)
-      return { record: kept.record, source: 'kept', version: kept.version, reason: 'kept', ...why }
+    const kept = useKept && query !== null ? answers.get(query) : undefined
+    if (kept !== undefined) {
+      const { packed, version } = kept
+      return { record: model.decode(packed), source: 'kept', version, reason: 'kept', ...why }
+    }
     const record = model.builtIn()
     if (record === null) return { record, source: 'none', version: null, reason: null, ...why }
     return { record, source: 'built-in', version: null, reason: 'built-in', ...why }
   }
 
   async function ask(query: string): Promise<Recommendation<Rec>> {
-    const kept = records.get(query)
     const named = sendModel ? [`model=${encodeURIComponent(model.model)}`] : []
     const parts = query === '' ? named : [...named, query]
     const url = parts.length === 0 ? address : `${address}?${parts.join('&')}`
-    const answer = await withDeadline(deadlineMs, (deadline) =>
-      answerTo(url, options, kept?.etag ?? null, deadline),
+    const { status, answer } = await withDeadline(deadlineMs, (deadline) =>
+      answerTo(url, options, answers.get(query), deadline),
     )
-    const { response, body } = answer
-    const { status } = response
-    const { version, reason } = experimentOf(response)
-    const record = body === null ? kept?.record : decoded(model, body)
-    if (record === undefined)
-      throw new Failure('answer-unexpected', `${status} without If-None-Match`, status)
-    keep(query, { record, version, etag: response.headers.get('ETag') })
+    const { packed, version, reason } = answer
+    const record = decoded(model, packed)
+    keep(query, answer)
     return { record, source: 'gateway', version, reason, status, error: null }
   }
 
@@ -208,20 +207,14 @@ async function withDeadline<T>(ms: number, work: (deadline: Deadline) => Promise
   }
 }
 
-interface Answer {
-  /** 200 or 304. */
-  readonly response: Response
-  /** Null with a 304. */
-  readonly body: Uint8Array | null
-}
-
 /** Asks again once with a new token, once after `Retry-After`, and never for another reason. @throws {Failure} */
 async function answerTo(
   url: string,
   options: FetcherOptions,
-  etag: string | null,
+  kept: Answer | undefined,
   deadline: Deadline,
-): Promise<Answer> {
+): Promise<{ readonly status: 200 | 304; readonly answer: Answer }> {
+  const etag = kept?.etag ?? null
   let token = await tokenOf(options, false, deadline)
   let refreshed = false
   let waited = false
@@ -229,9 +222,14 @@ async function answerTo(
     const response = await send(url, options, headersOf(token, etag, options), deadline)
     const { status } = response
     deadline.status = status
-    if (status === 304) return { response, body: null }
+    // One that nobody asked for says nothing of what is kept.
+    if (status === 304 && kept !== undefined && etag !== null)
+      return { status, answer: unchangedBy(response, kept) }
     const type = response.headers.get('Content-Type')?.split(';')[0]?.trim().toLowerCase()
-    if (status === 200 && type === packedType) return { response, body: await bodyOf(response) }
+    if (status === 200 && type === packedType) {
+      const packed = await bodyOf(response)
+      return { status, answer: { packed, etag: response.headers.get('ETag'), ...experimentOf(response) } }
+    }
     const refusal = await refusalOf(response, type)
     if (status === 401 && refusal.code === 'token-expired' && !refreshed) {
       refreshed = true
@@ -246,8 +244,21 @@ async function answerTo(
   }
 }
 
+/** With what a 304 says itself: caches may leave out the rest (RFC 9110 15.4.5). */
+function unchangedBy(response: Response, kept: Answer): Answer {
+  const { version, reason } = experimentOf(response)
+  return {
+    packed: kept.packed,
+    etag: response.headers.get('ETag') ?? kept.etag,
+    version: version ?? kept.version,
+    reason: reason ?? kept.reason,
+  }
+}
+
 async function tokenOf({ token }: FetcherOptions, refresh: boolean, deadline: Deadline): Promise<string> {
-  const { status } = deadline
+  const { signal, status } = deadline
+  // A fetch that knows no signals may have brought the refusal after the end.
+  if (signal.aborted) throw new Failure('deadline', 'no time is left', status)
   let given: string
   try {
     given = await token(refresh)
@@ -278,8 +289,14 @@ async function send(
 ): Promise<Response> {
   // What hung until now may be the token's callback.
   if (signal.aborted) throw new Failure('deadline', 'no time is left', status)
-  // The fetcher keeps answers itself; the gateway takes no cookies.
-  const init: RequestInit = { headers, signal, cache: 'no-store', credentials: 'omit' }
+  // The fetcher keeps answers itself; the gateway takes no cookies, and never sends a player's token elsewhere.
+  const init: RequestInit = {
+    headers,
+    signal,
+    cache: 'no-store',
+    credentials: 'omit',
+    redirect: 'error',
+  }
   try {
     return await (options.fetch === undefined ? fetch(url, init) : options.fetch(url, init))
   } catch (error) {
@@ -288,17 +305,49 @@ async function send(
 }
 
 async function bodyOf(response: Response): Promise<Uint8Array> {
-  const { status } = response
+  const { status, body } = response
   const tooLong = new Failure('answer-unexpected', `${status} with more than ${bodyBytesMax} bytes`, status)
-  if (Number(response.headers.get('Content-Length')) > bodyBytesMax) throw tooLong
-  let body: ArrayBuffer
+  if (Number(response.headers.get('Content-Length')) > bodyBytesMax) {
+    leaveBody(response)
+    throw tooLong
+  }
   try {
-    body = await response.arrayBuffer()
+    // Not every platform has streams: those have read it all before anybody can say how much is too much.
+    const bytes = body ? await readUpTo(body, bodyBytesMax) : new Uint8Array(await response.arrayBuffer())
+    if (bytes === null || bytes.length > bodyBytesMax) throw tooLong
+    return bytes
   } catch (error) {
     throw failureOf(error, 'network', status)
   }
-  if (body.byteLength > bodyBytesMax) throw tooLong
-  return new Uint8Array(body)
+}
+
+/** Null where there is more, of which nothing is read then. */
+async function readUpTo(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array | null> {
+  const reader = body.getReader()
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.length
+    if (length > bytesMax) {
+      reader.cancel().catch(() => undefined)
+      return null
+    }
+    pieces.push(value)
+  }
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+/** Nobody reads the rest; not every platform can say so. */
+function leaveBody(response: Response): void {
+  response.body?.cancel().catch(() => undefined)
 }
 
 /** By its problem details (RFC 9457), where it has them: proxies answer with pages of their own. */
@@ -319,8 +368,7 @@ async function refusalOf(response: Response, type: string | undefined): Promise<
       // Not JSON: an answer like any other that nobody expected.
     }
   } else {
-    // Nobody reads the rest; not every platform can say so.
-    response.body?.cancel().catch(() => undefined)
+    leaveBody(response)
   }
   return new Failure('answer-unexpected', `${status} with ${type ?? 'no type'}, not a packed record`, status)
 }
@@ -332,7 +380,7 @@ function retryAfterMs(response: Response): number | null {
 }
 
 /** `Recgate: v=itemcf, r=split`; there may be more of it one day. */
-function experimentOf(response: Response): { version: string | null; reason: string | null } {
+function experimentOf(response: Response): Pick<Answer, 'version' | 'reason'> {
   const members = new Map<string, string>()
   for (const member of (response.headers.get('Recgate') ?? '').split(',')) {
     const [name = '', value = ''] = member.split(';')[0]!.trim().split('=')
