@@ -33,12 +33,16 @@ export interface ReadBound {
 
 /** Of what a model gives, so much counts as the store's own pace at most. */
 const ownShareMax = 0.8
+/** Of what the store answers in the time that a model gives, so many are let in at least: what is left is for uneven replies. */
+const fittingShare = 0.8
 
 /**
  * Follows the store: half as many where most reads of a window were slow, a sixteenth more where they weren't, up to
  * `max` (additive increase would take minutes, and nothing is lost by being wrong: reads beyond what the store can do
  * are slow at once). A window is as many reads as may be in flight, about one trip's worth, so that there is no timer.
- * Where two windows in a row were slow, no more than the store answers in the time that a model gives (Little's law).
+ * Halving ends at four fifths of what the store answers in the time that a model gives: so many are in time on average
+ * (Little's law), also where near reads make steady far ones look slow. Where two windows in a row were slow, it is
+ * that at once, or a sixteenth more than before where that is larger.
  *
  * Slow is what waits: a read has half of the time that is left when the store's own pace is taken off what its model gives.
  * That pace is the quickest read since the bound last shrank. A store that is far away takes as long for half as
@@ -59,17 +63,21 @@ export function createReadBound(max: number): ReadBound {
   let wasSlow = false
   const answers = countAnswers()
 
+  function grown(): number {
+    return Math.min(max, size + Math.max(1, size >> 4))
+  }
+
   function judge(read: OwedRead, isSlow: boolean): void {
     read.isJudged = true
     if (isSlow) slow++
     else quick++
     if (quick + slow < Math.min(size, limits.readsJudgedMax)) return
     if (slow > quick) {
-      const fitting = wasSlow ? Math.ceil(answers.perMs() * read.givenMs) : max
-      size = Math.max(min, Math.min(size >> 1, fitting))
+      const fitting = Math.min(grown(), Math.ceil(answers.perMs() * read.givenMs * fittingShare))
+      size = Math.max(min, wasSlow ? 0 : size >> 1, fitting)
       round++
       ownMs = Number.POSITIVE_INFINITY
-    } else size = Math.min(max, size + Math.max(1, size >> 4))
+    } else size = grown()
     wasSlow = slow > quick
     quick = 0
     slow = 0

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startStandalone } from '../../support/redis-topologies.ts'
 import { makeKey } from '../../support/tokens.ts'
 import type { Scenario } from '../scenario.ts'
+import { mustNotMixUp } from '../support/judge.ts'
 import { cannotRunTopologies } from '../support/machine.ts'
 import { addTenant, others, setStage, sumOf, tenant, tokensFor, untilServed } from '../support/stage.ts'
 
@@ -72,6 +73,7 @@ export const noisyTenant: Scenario = {
       const bound = `≤ 1.5 × ${before.p99Ms.toFixed(1)} ms`
       ground.figure(`${what}: the victim’s p99`, `${p99Ms.toFixed(1)} ms`, bound, p99Ms <= 1.5 * before.p99Ms)
     }
+    await mustNotMixUp(ground, victim, calm.from, attacked.to)
     const { outcomes } = await loud.stretch(beside.from, beside.to)
     const within = sumOf(outcomes, served)
     const withinMax = quota.burst + quotaPerSecond * ((beside.to - beside.from) / 1000) * 1.1

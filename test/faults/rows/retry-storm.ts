@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startStandalone } from '../../support/redis-topologies.ts'
 import type { Scenario } from '../scenario.ts'
 import { cannotHoldCpu, holdToATenth } from '../support/hold-to-a-tenth.ts'
-import { mustAnswerAll } from '../support/judge.ts'
+import { mustAnswerAll, mustNotMixUp } from '../support/judge.ts'
 import type { Load } from '../support/load.ts'
 import { others, setStage, sumOf } from '../support/stage.ts'
 
@@ -55,12 +55,20 @@ export const retryStorm: Scenario = {
     )
     const most = Math.max(...meanwhile) / rate
     const { outcomes } = await load.stretch(stoppedAt, endedAt)
+    const due = sumOf(outcomes)
+    const lost = due - sumOf(outcomes, answered)
     ground.setting(
-      `meanwhile at most ${most.toFixed(2)} tries a request due; of ${sumOf(outcomes)} requests, with all their tries, not answered: ${others(outcomes, answered)}`,
+      `lost, with all their tries: ${shareOf(lost, due)} of the ${due} requests due from the stop to the end (${others(outcomes, answered)}); ` +
+        `meanwhile at most ${most.toFixed(2)} tries a request due`,
     )
+    await mustNotMixUp(ground, load, stoppedAt, endedAt)
     // A request is tried for up to four seconds, so those that were due before may still be told.
     await mustAnswerAll(ground, load, backAt + (normalMs ?? 0) + triesMs, endedAt)
   },
+}
+
+function shareOf(part: number, whole: number): string {
+  return `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`
 }
 
 /** How long after `since` no more was tried in a second than was due in it; null: not within half a minute. */
