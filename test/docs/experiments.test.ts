@@ -16,6 +16,7 @@ const windowDays = 7
 const quantile = 1.96
 
 const statement = {
+  chosen: blockWith('experiments.md', 'sql', 'INSERT INTO'),
   ratio: blockWith('experiments.md', 'sql', 'chi_square'),
   seen: blockWith('experiments.md', 'sql', 'share_of_version'),
   twoArms: blockWith('experiments.md', 'sql', 'in_two_arms'),
@@ -35,6 +36,8 @@ interface Purchase {
   readonly unit: string
   readonly atMs: number
   readonly revenue: number
+  /** Sent so often; each time under the same id. */
+  readonly times?: number
 }
 
 function forDuckDb(sql: string): string {
@@ -112,8 +115,10 @@ async function log(exposures: readonly Exposure[], purchases: readonly Purchase[
   )
   await insert(
     'analytics.purchases',
-    'unit, purchased_at, revenue',
-    purchases.map(({ unit, atMs, revenue }) => [unit, instant(atMs), revenue]),
+    'purchase_id, unit, purchased_at, revenue',
+    purchases.flatMap(({ unit, atMs, revenue, times = 1 }, index) =>
+      Array.from({ length: times }, () => [`purchase-${index}`, unit, instant(atMs), revenue]),
+    ),
   )
 }
 
@@ -232,6 +237,35 @@ describe('the result', () => {
     ])
     await log(exposures, [...purchases, ...outside])
     await expectKnown()
+  })
+
+  test('counts a purchase once that was sent twice, and two of the same price twice', async () => {
+    const halves = purchases.flatMap(({ unit, atMs, revenue }) => [
+      { unit, atMs, revenue: revenue / 2, times: 2 },
+      { unit, atMs, revenue: revenue / 2 },
+    ])
+    // NUMERIC has nine decimals in BigQuery and three in DuckDB: all halves fit.
+    await log(exposures, halves)
+    await expectKnown()
+  })
+
+  test('leaves out whose arm was chosen, whatever reason hides it', async () => {
+    const hidden = ['kept', 'sibling', 'stale', 'default', 'split'].flatMap((reason, index) => [
+      { unit: `listed-${reason}`, version: 'itemcf', reason, atMs: startsAt + index },
+      { unit: `logged-${reason}`, version: 'itemcf', reason, atMs: startsAt + index },
+      { unit: `logged-${reason}`, version: 'itemcf', reason: 'override', atMs: startsAt - dayMs },
+    ])
+    await log([...exposures, ...hidden])
+    const unitsOf = async (sql: string) =>
+      Number((await ask(sql)).find(({ version }) => version === 'itemcf')!['units'])
+    const before = [await unitsOf(statement.result), await unitsOf(statement.ratio)]
+    const listed = hidden.filter(({ unit }) => unit.startsWith('listed-')).map(({ unit }) => ['games', unit])
+    // Somebody who tests another model is a player of this one.
+    await insert('analytics.chosen_units', 'model, unit', [...listed, ['offers', watched[0]!.unit]])
+    await ask(statement.chosen)
+    const after = [await unitsOf(statement.result), await unitsOf(statement.ratio)]
+    expect(before.map((units, index) => units - after[index]!)).toEqual([10, 10])
+    expect(after[0]).toBe(momentsOf('itemcf').units)
   })
 
   test('has every other version beside control', async () => {

@@ -85,9 +85,9 @@ function defaultRecordMethod({ defaultRecord }: ClientModel, { typeName, members
   ]
 }
 
-function publicMethods({ typeName }: CsharpRecord): string[][] {
+function publicMethods({ prefix, typeName }: CsharpRecord): string[][] {
   const range = 'byte[] bytes, int offset, int count'
-  const results = `out ${typeName} record, out DecodeError error`
+  const results = `out ${typeName} record, out ${prefix}DecodeError error`
   return [
     [
       ...summary(
@@ -100,7 +100,7 @@ function publicMethods({ typeName }: CsharpRecord): string[][] {
         // What a newer schema put behind the fields known here is none of this one's business.
         'if (revision <= Revision) bits.ExpectEnd();',
         'error = bits.Error;',
-        'if (error.Code == DecodeErrorCode.None) return true;',
+        `if (error.Code == ${prefix}DecodeErrorCode.None) return true;`,
         'record = null;',
         'return false;',
       ]),
@@ -112,12 +112,12 @@ function publicMethods({ typeName }: CsharpRecord): string[][] {
       ]),
     ],
     [
-      ...summary('The record. Throws a DecodeException where the bytes are none.'),
+      ...summary(`The record. Throws a ${prefix}DecodeException where the bytes are none.`),
       ...block(`public static ${typeName} Decode(${range})`, [
         `${typeName} record;`,
-        'DecodeError error;',
+        `${prefix}DecodeError error;`,
         'if (TryDecode(bytes, offset, count, out record, out error)) return record;',
-        'throw new DecodeException(error);',
+        `throw new ${prefix}DecodeException(error);`,
       ]),
     ],
     [

@@ -52,12 +52,9 @@ const objectMembers = [
   'ToString',
 ]
 
-/** Types that the decoder's and the fetchers' files have of their own, beside those with the model's prefix. */
+/** Types that no game's code names: they need no prefix, and only must not be taken. */
 const runtimeTypes = [
   'BitReader',
-  'DecodeError',
-  'DecodeErrorCode',
-  'DecodeException',
   'Fetch',
   'FetchAnswer',
   'FetchCore',
@@ -66,13 +63,12 @@ const runtimeTypes = [
   'KeptAnswer',
   'ParameterCheck',
   'ProblemText',
-  'TokenCallback',
-  'UnityTokenCallback',
 ]
 
 /** What follows the model's prefix in those that have it. */
-const modelTypes = ['Record', 'Decoder', 'Texts', 'Parameters', 'Result', 'Source', 'FetchOptions']
-const fetcherTypes = ['HttpFetcher', 'UnityFetcher']
+const decoderTypes = ['Record', 'Decoder', 'Texts', 'DecodeError', 'DecodeErrorCode', 'DecodeException']
+const fetchTypes = ['Parameters', 'Result', 'Source', 'FetchOptions']
+const fetcherTypes = ['HttpFetcher', 'UnityFetcher', 'TokenCallback', 'UnityTokenCallback']
 
 /** The least Unix time that a DateTime holds: 0001-01-01T00:00:00Z. RFC 3339 begins a year earlier. */
 const dateTimeMsMin = -62_135_596_800_000
@@ -87,7 +83,7 @@ export function fitsInt(type: Extract<ClientType, { kind: 'integer' }>): boolean
 
 export function nameRecord(model: ClientModel): CsharpRecord {
   const prefix = pascalCase(model.modelId, 'Model')
-  const taken = [...modelTypes, ...fetcherTypes].map((name) => prefix + name)
+  const taken = [...decoderTypes, ...fetchTypes, ...fetcherTypes].map((name) => prefix + name)
   const naming = new Naming(new NameScope([...runtimeTypes, ...taken]))
   const typeName = `${prefix}Record`
   const members = naming.members(model.members, typeName, prefix, '')

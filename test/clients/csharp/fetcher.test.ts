@@ -120,8 +120,19 @@ describe.skipIf(missing !== null).each(fetcherKinds)('the fetcher by %s', (kind)
     expect(fetching.refreshes).toEqual([false, false, false, false])
   })
 
+  test('keeps version, reason and ETag for a 304 that says nothing (RFC 9110, 15.4.5)', async () => {
+    const fetching = start()
+    expect(await fetching.fetch(...here)).toEqual({ ...answered, status: 200 })
+    watched.meddle(({ status, body }) => ({ status, headers: {}, body }))
+    expect(await fetching.fetch(...here)).toEqual({ ...answered, status: 304 })
+    expect(await fetching.fetch(...here)).toEqual({ ...answered, status: 304 })
+    await watched.stop()
+    const kept = { source: 'Kept', version: 'fancy', reason: 'kept', code: 'network', record: offer }
+    expect(await fetching.fetch(...here)).toMatchObject(kept)
+  })
+
   test('says a deadline of the gateway’s and leaves the model out, where it is told to', async () => {
-    for (const url of [`${watched.url}//`, `${watched.url}/recommendations`]) {
+    for (const url of [`${watched.url}//`, `${watched.url}/recommendations`, ` ${watched.url}/ \t`]) {
       watched.forget()
       const fetching = start([longMs, 'no-model', '9000'], [goodToken], url)
       expect(await fetching.fetch(...here)).toEqual({ ...answered, status: 200 })
@@ -326,6 +337,39 @@ describe.skipIf(missing !== null).each(fetcherKinds)('the fetcher by %s', (kind)
     watched.meddle(null)
     expect(await fetching.fetch(...here)).toEqual({ ...answered, status: 200 })
   })
+
+  // HttpClient's has nothing to dispose of.
+  if (kind === 'unity')
+    test('asks nobody after it was disposed of, whatever it was at', async () => {
+      const disposed = { ...builtIn, code: 'network', detail: 'no answer: the fetcher was disposed of' }
+      const asking = start([], ['never'])
+      const waitsForToken = asking.fetch(...here)
+      await until('it asked for a token', () => asking.refreshes.length === 1)
+      asking.dispose()
+      expect(await waitsForToken).toEqual({ ...disposed, status: 0 })
+      expect(await asking.fetch(...here)).toEqual({ ...disposed, status: 0 })
+      expect(asking.refreshes.length).toBe(1)
+      expect(watched.seen).toEqual([])
+
+      const waiting = start()
+      let isAnswered = false
+      watched.meddle(() => {
+        isAnswered = true
+        return { status: 503, headers: { 'retry-after': '50' }, body: Buffer.from('') }
+      })
+      const waits = waiting.fetch(...here)
+      await until('it was sent away', () => isAnswered)
+      waiting.dispose()
+      expect(await waits).toMatchObject(disposed)
+      expect(watched.seen.length).toBe(1)
+
+      watched.meddle(() => new Promise(() => undefined))
+      const sending = start()
+      const sent = sending.fetch(...here)
+      await until('the gateway was asked', () => watched.seen.length === 2)
+      sending.dispose()
+      expect(await sent).toEqual({ ...disposed, status: 0 })
+    })
 
   test('falls back to what it has kept, or else to the built-in record, when the gateway is gone', async () => {
     const [fetching, forgetful] = [start(), start([longMs, 'no-kept'])]

@@ -32,6 +32,8 @@ export interface FetchingProcess {
   fetch(...values: readonly string[]): Promise<Fetched | Refused>
   /** Of the fetch that is under way. */
   cancel(): void
+  /** Of the fetcher, while a fetch is under way; only the one for Unity can be. */
+  dispose(): void
   /** What the fetcher said each time when it asked for a token: whether the last one has expired. */
   readonly refreshes: boolean[]
   /** @throws {Error} with what it wrote, where it ended badly */
@@ -97,6 +99,7 @@ export function startFetching(
       ])
     },
     cancel: () => running.write('cancel'),
+    dispose: () => running.write('dispose'),
     async close() {
       running.endInput()
       await running.ended

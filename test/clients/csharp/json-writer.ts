@@ -27,7 +27,7 @@ function answerMethod({ prefix, typeName }: CsharpRecord): string[] {
   return block('internal static string Answer(string asked)', [
     'var json = new global::RecgateTests.JsonText();',
     `${typeName} record;`,
-    'DecodeError error;',
+    `${prefix}DecodeError error;`,
     'if (asked == "default")',
     '{',
     `    record = ${prefix}Decoder.DefaultRecord();`,

@@ -115,6 +115,14 @@ describe.skipIf(missing !== null)('the pages’ C#', () => {
       ])
     })
 
+    test.each(['Recommendations', 'Offer'])(
+      '%s can be destroyed before its first frame, and where its URL was refused',
+      async (component) => {
+        expect(await page('destroy', component, 'https://recommendations.example.com')).toBe('awake\n')
+        expect(await page('destroy', component, 'recommendations')).toBe('ArgumentException\n')
+      },
+    )
+
     test('the token callback signs in once, and again when the token has expired', async () => {
       const texts = ['first', 'second']
       const server = createServer((_, response) => void response.end(texts.shift()))

@@ -7,6 +7,7 @@ import { generateCsharp } from '../../../src/clients/csharp/generate-csharp.ts'
 import type { KeyPartDocument } from '../../../src/domain/tenant-document.ts'
 import { goldenEntries } from '../../support/golden-clients/clients.ts'
 import { compileProgram, missingMono, programFile, put } from './mono.ts'
+import { sampleModels } from './sample-files.ts'
 
 /** All files of many models, whatever their names, live in one project. */
 
@@ -93,6 +94,37 @@ test.skipIf(missing !== null)('all files of many models compile together, withou
     files: [
       ...(await Promise.all(generated.map(({ path, text }) => put(directory, path, text)))),
       await put(directory, 'main.cs', mainFile),
+      programFile('unity-stub.cs'),
+    ],
+    references: ['System.dll', 'System.Net.Http.dll'],
+    defines: ['UNITY_2019_4_OR_NEWER', 'UNITY_2020_2_OR_NEWER'],
+  })
+  await rm(directory, { recursive: true })
+})
+
+test.skipIf(missing !== null)('one file of a game can name every type of several models', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'recgate-one-file-'))
+  const generated = (await sampleModels()).flatMap((model) => generateCsharp(model))
+  const namespaces = new Set(generated.map(({ text }) => /^namespace (.*)$/m.exec(text)![1]!))
+  const types = generated.flatMap(({ text }) =>
+    [...text.matchAll(/^ {4}public (?:(?:static|sealed) )*(?:class|struct|enum|delegate \S+) (\w+)/gm)].map(
+      ([, name]) => name!,
+    ),
+  )
+  for (const name of ['GamesDecodeError', 'GamesTokenCallback', 'StarterOfferUnityTokenCallback'])
+    expect(types).toContain(name)
+  const game = [
+    ...[...namespaces].map((namespace) => `using ${namespace};`),
+    'public static class Game { public static void Main() { System.Type[] types = {',
+    ...types.map((name) => `typeof(${name}),`),
+    '}; System.Console.WriteLine(types.Length); } }',
+  ]
+  expect(namespaces.size).toBeGreaterThan(1)
+  await compileProgram({
+    output: join(directory, 'game.exe'),
+    files: [
+      ...(await Promise.all(generated.map(({ path, text }) => put(directory, path, text)))),
+      await put(directory, 'game.cs', game.join('\n')),
       programFile('unity-stub.cs'),
     ],
     references: ['System.dll', 'System.Net.Http.dll'],

@@ -92,7 +92,8 @@ namespace __Namespace__
             if (!good)
                 throw new global::System.ArgumentException(
                     "the gateway's URL is \"" + url + "\", but must be like https://recommendations.example.com, without ? and #");
-            string trimmed = url.TrimEnd('/');
+            // As Uri does.
+            string trimmed = url.Trim().TrimEnd('/');
             return trimmed.EndsWith(path, global::System.StringComparison.Ordinal) ? trimmed : trimmed + path;
         }
     }
@@ -226,7 +227,7 @@ namespace __Namespace__
                 return;
             }
             __Model__Record record;
-            DecodeError error;
+            __Model__DecodeError error;
             if (!__Model__Decoder.TryDecode(answer.Body, 0, answer.Body.Length, out record, out error))
             {
                 Fail(error.CodeText, "the answer is no record: " + error);

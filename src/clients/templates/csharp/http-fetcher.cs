@@ -1,7 +1,7 @@
 namespace __Namespace__
 {
     /// <summary>Gives the player's token; with true another one than the last, which has expired.</summary>
-    public delegate global::System.Threading.Tasks.Task<string> TokenCallback(
+    public delegate global::System.Threading.Tasks.Task<string> __Model__TokenCallback(
         bool refresh, global::System.Threading.CancellationToken cancellation);
 
     /// <summary>
@@ -15,14 +15,14 @@ namespace __Namespace__
             new global::System.Lazy<global::System.Net.Http.HttpClient>(CreateClient);
 
         private readonly FetchCore core;
-        private readonly TokenCallback token;
+        private readonly __Model__TokenCallback token;
         private readonly global::System.Net.Http.HttpClient client;
 
         /// <param name="url">As it stands in the e-mail: https://recommendations.example.com</param>
         /// <param name="client">Null: one that all fetchers of this model share. Yours must not follow redirects.</param>
         public __Model__HttpFetcher(
             string url,
-            TokenCallback token,
+            __Model__TokenCallback token,
             __Model__FetchOptions options = null,
             global::System.Net.Http.HttpClient client = null)
         {

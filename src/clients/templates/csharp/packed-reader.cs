@@ -1,7 +1,7 @@
 namespace __Namespace__
 {
     /// <summary>Why bytes are no record of this schema: a closed list, the gateway's own.</summary>
-    public enum DecodeErrorCode
+    public enum __Model__DecodeErrorCode
     {
         /// <summary>Nothing is wrong.</summary>
         None,
@@ -24,15 +24,15 @@ namespace __Namespace__
     }
 
     /// <summary>What is wrong with bytes, and in which field.</summary>
-    public struct DecodeError
+    public struct __Model__DecodeError
     {
-        internal DecodeError(DecodeErrorCode code, string field)
+        internal __Model__DecodeError(__Model__DecodeErrorCode code, string field)
         {
             Code = code;
             Field = field;
         }
 
-        public DecodeErrorCode Code { get; }
+        public __Model__DecodeErrorCode Code { get; }
 
         /// <summary>The schema's names, from the record on: <c>home.x</c>. Empty where the record as a whole is wrong.</summary>
         public string Field { get; }
@@ -44,14 +44,14 @@ namespace __Namespace__
             {
                 switch (Code)
                 {
-                    case DecodeErrorCode.PackedEmpty: return "packed-empty";
-                    case DecodeErrorCode.RevisionZero: return "revision-zero";
-                    case DecodeErrorCode.PackedTruncated: return "packed-truncated";
-                    case DecodeErrorCode.PackedTrailing: return "packed-trailing";
-                    case DecodeErrorCode.PaddingNonzero: return "padding-nonzero";
-                    case DecodeErrorCode.BitsRange: return "bits-range";
-                    case DecodeErrorCode.LengthRange: return "length-range";
-                    case DecodeErrorCode.Utf8Invalid: return "utf8-invalid";
+                    case __Model__DecodeErrorCode.PackedEmpty: return "packed-empty";
+                    case __Model__DecodeErrorCode.RevisionZero: return "revision-zero";
+                    case __Model__DecodeErrorCode.PackedTruncated: return "packed-truncated";
+                    case __Model__DecodeErrorCode.PackedTrailing: return "packed-trailing";
+                    case __Model__DecodeErrorCode.PaddingNonzero: return "padding-nonzero";
+                    case __Model__DecodeErrorCode.BitsRange: return "bits-range";
+                    case __Model__DecodeErrorCode.LengthRange: return "length-range";
+                    case __Model__DecodeErrorCode.Utf8Invalid: return "utf8-invalid";
                     default: return "";
                 }
             }
@@ -64,14 +64,14 @@ namespace __Namespace__
     }
 
     /// <summary>What <c>Decode</c> throws; <c>TryDecode</c> never does.</summary>
-    public sealed class DecodeException : global::System.Exception
+    public sealed class __Model__DecodeException : global::System.Exception
     {
-        internal DecodeException(DecodeError error) : base("not a packed record of this schema: " + error)
+        internal __Model__DecodeException(__Model__DecodeError error) : base("not a packed record of this schema: " + error)
         {
             Error = error;
         }
 
-        public DecodeError Error { get; }
+        public __Model__DecodeError Error { get; }
     }
 
     /// <summary>
@@ -92,7 +92,7 @@ namespace __Namespace__
         /// <summary>In bits from the first byte on; below zero once something was wrong.</summary>
         private int end;
         private int position;
-        private DecodeError error;
+        private __Model__DecodeError error;
 
         internal BitReader(byte[] bytes, int offset, int count)
         {
@@ -103,10 +103,10 @@ namespace __Namespace__
             first = offset;
             end = (count < BytesMax ? count : BytesMax) * 8;
             position = 0;
-            error = new DecodeError(DecodeErrorCode.None, "");
+            error = new __Model__DecodeError(__Model__DecodeErrorCode.None, "");
         }
 
-        internal DecodeError Error
+        internal __Model__DecodeError Error
         {
             get { return error; }
         }
@@ -116,11 +116,11 @@ namespace __Namespace__
         {
             if (end == 0)
             {
-                Fail(DecodeErrorCode.PackedEmpty, "");
+                Fail(__Model__DecodeErrorCode.PackedEmpty, "");
                 return 0;
             }
             int revision = (int)Read(8, "");
-            if (revision == 0) Fail(DecodeErrorCode.RevisionZero, "");
+            if (revision == 0) Fail(__Model__DecodeErrorCode.RevisionZero, "");
             return revision;
         }
 
@@ -128,8 +128,8 @@ namespace __Namespace__
         internal void ExpectEnd()
         {
             int rest = end - position;
-            if (rest >= 8) Fail(DecodeErrorCode.PackedTrailing, "");
-            else if (rest > 0 && Read(rest, "") != 0) Fail(DecodeErrorCode.PaddingNonzero, "");
+            if (rest >= 8) Fail(__Model__DecodeErrorCode.PackedTrailing, "");
+            else if (rest > 0 && Read(rest, "") != 0) Fail(__Model__DecodeErrorCode.PaddingNonzero, "");
         }
 
         /// <summary>The presence bit of an optional field, or a bool.</summary>
@@ -143,7 +143,7 @@ namespace __Namespace__
         {
             int value = (int)Read(width, field);
             if (value <= max) return value;
-            Fail(DecodeErrorCode.BitsRange, field);
+            Fail(__Model__DecodeErrorCode.BitsRange, field);
             return 0;
         }
 
@@ -152,7 +152,7 @@ namespace __Namespace__
         {
             long value = ReadLong(width, field);
             if (value <= max) return value;
-            Fail(DecodeErrorCode.BitsRange, field);
+            Fail(__Model__DecodeErrorCode.BitsRange, field);
             return 0;
         }
 
@@ -165,7 +165,7 @@ namespace __Namespace__
             int index = (int)Read(width, field);
             if (index < known) return index;
             if (index < room) return unknown;
-            Fail(DecodeErrorCode.BitsRange, field);
+            Fail(__Model__DecodeErrorCode.BitsRange, field);
             return 0;
         }
 
@@ -179,7 +179,7 @@ namespace __Namespace__
         {
             int length = (int)Read(width, field);
             if (length <= max) return length;
-            Fail(DecodeErrorCode.LengthRange, field);
+            Fail(__Model__DecodeErrorCode.LengthRange, field);
             return 0;
         }
 
@@ -199,7 +199,7 @@ namespace __Namespace__
             if (characters == null || characters.Length < length) characters = new char[bytesMax];
             int count = Utf8(length, characters);
             if (count >= 0) return new string(characters, 0, count);
-            Fail(DecodeErrorCode.Utf8Invalid, field);
+            Fail(__Model__DecodeErrorCode.Utf8Invalid, field);
             return "";
         }
 
@@ -280,16 +280,16 @@ namespace __Namespace__
         private bool Has(int width, string field)
         {
             if (position + width <= end) return true;
-            Fail(DecodeErrorCode.PackedTruncated, field);
+            Fail(__Model__DecodeErrorCode.PackedTruncated, field);
             return false;
         }
 
         /// <summary>Only the first error counts.</summary>
-        private void Fail(DecodeErrorCode code, string field)
+        private void Fail(__Model__DecodeErrorCode code, string field)
         {
             if (end < 0) return;
             end = -1;
-            error = new DecodeError(code, field);
+            error = new __Model__DecodeError(code, field);
         }
     }
 }

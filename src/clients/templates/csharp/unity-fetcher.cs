@@ -5,7 +5,7 @@ namespace __Namespace__
     /// Asked for the player's token; with true for another one than the last, which has expired. Hands it to
     /// <paramref name="give"/>, at once or later, on the main thread; null where there is none.
     /// </summary>
-    public delegate void UnityTokenCallback(bool refresh, global::System.Action<string> give);
+    public delegate void __Model__UnityTokenCallback(bool refresh, global::System.Action<string> give);
 
     /// <summary>
     /// Fetches one player's records with UnityWebRequest, as a coroutine on the main thread, on every platform of Unity's,
@@ -13,13 +13,16 @@ namespace __Namespace__
     /// </summary>
     public sealed class __Model__UnityFetcher : global::System.IDisposable
     {
+        private const string DisposedOf = "the fetcher was disposed of";
+
         private readonly FetchCore core;
-        private readonly UnityTokenCallback token;
+        private readonly __Model__UnityTokenCallback token;
         private readonly global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest> running =
             new global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest>();
+        private bool disposed;
 
         /// <param name="url">As it stands in the e-mail: https://recommendations.example.com</param>
-        public __Model__UnityFetcher(string url, UnityTokenCallback token, __Model__FetchOptions options = null)
+        public __Model__UnityFetcher(string url, __Model__UnityTokenCallback token, __Model__FetchOptions options = null)
         {
             if (token == null) throw new global::System.ArgumentNullException("token");
             core = new FetchCore(url, options);
@@ -41,9 +44,13 @@ namespace __Namespace__
         }
 #endif
 
-        /// <summary>For OnDestroy: ends the requests of coroutines that Unity has stopped.</summary>
+        /// <summary>
+        /// For OnDestroy: ends the requests of coroutines that Unity has stopped. Those of other objects end, too, without
+        /// another request: with a kept or built-in record, and the error network.
+        /// </summary>
         public void Dispose()
         {
+            disposed = true;
             foreach (var request in running)
             {
                 request.Abort();
@@ -56,11 +63,12 @@ namespace __Namespace__
         {
             while (fetch.Step != FetchStep.Done)
             {
-                if (fetch.Step == FetchStep.AskToken)
+                if (disposed) fetch.NetworkFailed(DisposedOf);
+                else if (fetch.Step == FetchStep.AskToken)
                 {
                     var given = new GivenToken();
                     Ask(fetch, given);
-                    while (!given.IsGiven && fetch.Step != FetchStep.Done && fetch.RemainingMs > 0) yield return null;
+                    while (!given.IsGiven && fetch.Step != FetchStep.Done && HasTime(fetch)) yield return null;
                     if (given.IsGiven && fetch.Step != FetchStep.Done) fetch.TokenGiven(given.Token);
                 }
                 else if (fetch.Step == FetchStep.Send)
@@ -74,12 +82,17 @@ namespace __Namespace__
                 else
                 {
                     int resumeAtMs = fetch.RemainingMs - fetch.WaitMs;
-                    while (fetch.RemainingMs > resumeAtMs && fetch.RemainingMs > 0) yield return null;
+                    while (fetch.RemainingMs > resumeAtMs && HasTime(fetch)) yield return null;
                     fetch.Waited();
                 }
                 if (fetch.RemainingMs <= 0 && fetch.Step != FetchStep.Done) fetch.DeadlinePassed();
             }
             done(fetch.Result);
+        }
+
+        private bool HasTime(Fetch fetch)
+        {
+            return !disposed && fetch.RemainingMs > 0;
         }
 
         /// <summary>The studio's own code, which may throw.</summary>
@@ -138,7 +151,7 @@ namespace __Namespace__
             // Whoever disposed of the fetcher disposed of the request.
             if (!running.Remove(request))
             {
-                fetch.NetworkFailed("the fetcher was disposed of");
+                fetch.NetworkFailed(DisposedOf);
                 return;
             }
             using (request)

@@ -29,7 +29,7 @@ namespace RecgateTests
             for (int round = 0; round < rounds; round++)
             {
                 LeanRecord record;
-                DecodeError error;
+                LeanDecodeError error;
                 LeanDecoder.TryDecode(framed, FramedBytes.Frame, count, out record, out error);
             }
             return (GC.GetAllocatedBytesForCurrentThread() - before) / Rounds;

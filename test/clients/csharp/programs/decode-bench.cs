@@ -75,7 +75,7 @@ namespace RecgateTests
             foreach (var bytes in Packed)
             {
                 GamesRecord record;
-                DecodeError error;
+                GamesDecodeError error;
                 if (!GamesDecoder.TryDecode(bytes, 0, bytes.Length, out record, out error))
                     throw new InvalidOperationException(error.ToString());
                 read += record.Games.Length;

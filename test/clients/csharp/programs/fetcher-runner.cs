@@ -12,7 +12,7 @@ namespace RecgateTests
     /// One fetcher, which lives as long as its standard input. A line is a request's parameters, with tabs between them;
     /// what came of it is a line of JSON. Where the fetcher wants a token, a line {"refresh":…} asks for it, and a line
     /// "token …" gives it: "-" is none, "never" no answer, "throw" a callback that fails. "cancel" while a request is under
-    /// way ends it, as its caller would.
+    /// way ends it, as its caller would; "dispose" disposes of a fetcher that can be.
     ///
     ///     fetcher-runner.exe http|unity URL DEADLINE_MS [no-model] [no-kept] [GATEWAY_DEADLINE_MS]
     /// </summary>
@@ -21,6 +21,7 @@ namespace RecgateTests
         private static readonly BlockingCollection<string> Lines = new BlockingCollection<string>();
         private static readonly BlockingCollection<string> Tokens = new BlockingCollection<string>();
         private static volatile bool isCancelled;
+        private static volatile bool isDisposed;
         private static readonly StreamWriter Answers =
             new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { NewLine = "\n", AutoFlush = true };
 
@@ -72,6 +73,8 @@ namespace RecgateTests
         /// <summary>Whether the test has said so.</summary>
         public static bool IsCancelled { get { return isCancelled; } }
 
+        public static bool IsDisposed { get { return isDisposed; } }
+
         private static void ReadLines()
         {
             var input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false));
@@ -79,6 +82,7 @@ namespace RecgateTests
             while ((line = input.ReadLine()) != null)
             {
                 if (line == "cancel") isCancelled = true;
+                else if (line == "dispose") isDisposed = true;
                 else if (line.StartsWith("token ")) Tokens.Add(line.Substring(6));
                 else Lines.Add(line);
             }
@@ -113,8 +117,8 @@ namespace RecgateTests
             next.Enqueue(action);
         }
 
-        /// <summary>False where the test cancelled it.</summary>
-        public bool Run(IEnumerator coroutine)
+        /// <summary>False where the test cancelled it. What is given is done in every frame, before the coroutine's step.</summary>
+        public bool Run(IEnumerator coroutine, Action everyFrame)
         {
             while (coroutine.MoveNext())
             {
@@ -122,6 +126,7 @@ namespace RecgateTests
                 if (FetcherRunner.IsCancelled) return false;
                 while (next.Count > 0) next.Dequeue()();
                 Thread.Sleep(1);
+                everyFrame();
             }
             return true;
         }

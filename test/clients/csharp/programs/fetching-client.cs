@@ -54,14 +54,16 @@ namespace __Namespace__
             {
                 result = given;
                 results++;
-            }));
-            if (!isWhole)
-            {
-                fetcher.Dispose();
-                throw new global::System.OperationCanceledException();
-            }
+            }), DisposeIfAsked);
+            if (!isWhole) throw new global::System.OperationCanceledException();
             if (results != 1) throw new global::System.InvalidOperationException("done was called " + results + " times");
             return ResultText.Of(result);
+        }
+
+        /// <summary>As another object's OnDestroy would.</summary>
+        private void DisposeIfAsked()
+        {
+            if (global::RecgateTests.FetcherRunner.IsDisposed) fetcher.Dispose();
         }
 
         /// <summary>Gives the token a frame later, as a game would that asks a server of its own.</summary>

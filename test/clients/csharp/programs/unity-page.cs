@@ -9,6 +9,7 @@ namespace RecgateTests
     /// What Unity does with the components of docs/unity.md:
     ///
     ///     unity-page.exe play COMPONENT URL TOKEN   fills in its fields, and plays until its coroutines are over
+    ///     unity-page.exe destroy COMPONENT URL      wakes it, and destroys it, whether or not it woke
     ///     unity-page.exe token SIGN_IN_URL          asks a PlayerToken three times, at last for another token
     ///     unity-page.exe read HEX                   reads saved bytes
     /// </summary>
@@ -17,6 +18,7 @@ namespace RecgateTests
         public static void Main(string[] args)
         {
             if (args[0] == "play") Play(args);
+            else if (args[0] == "destroy") Destroy(args[1], args[2]);
             else if (args[0] == "token") AskForTokens(args[1]);
             else Console.WriteLine(string.Join(", ", SavedRecommendation.Read(Unframed(args[1])).Games));
         }
@@ -29,6 +31,22 @@ namespace RecgateTests
             Send(component, "Awake");
             Send(component, "Start");
             Run(component);
+            Send(component, "OnDestroy");
+        }
+
+        private static void Destroy(string name, string url)
+        {
+            var component = (MonoBehaviour)Activator.CreateInstance(Type.GetType(name));
+            Fill(component, "url", url);
+            try
+            {
+                Send(component, "Awake");
+                Console.WriteLine("awake");
+            }
+            catch (TargetInvocationException problem)
+            {
+                Console.WriteLine(problem.InnerException.GetType().Name);
+            }
             Send(component, "OnDestroy");
         }
 
