@@ -38,6 +38,15 @@ export function commentText(text: string): string {
   return ascii.endsWith('\\') ? `${ascii} ` : ascii
 }
 
+/**
+ * Exactly this integer, signed for every compiler: to MSVC a constant beyond `int` that has no suffix may be an unsigned
+ * one of 32 bits, and stays so behind a minus, which is no part of a constant in C++.
+ */
+export function integerLiteral(value: number): string {
+  if (value === -(2 ** 31)) return '(-2147483647 - 1)'
+  return Math.abs(value) < 2 ** 31 ? String(value) : `${value}LL`
+}
+
 /** Exactly this double. */
 export function doubleLiteral(value: number): string {
   const text = String(value)

@@ -1,7 +1,7 @@
 /** A row key's query parameters as a struct, and what writes them into a query. */
 import type { ClientParameter } from '../client-model.ts'
 import { Scope, wordOf } from './identifiers.ts'
-import { capital, commentText, textLiteral } from './literals.ts'
+import { capital, commentText, integerLiteral, textLiteral } from './literals.ts'
 
 interface CppParameter extends ClientParameter {
   readonly member: string
@@ -59,7 +59,7 @@ function checkOf({ name, member, accepts }: CppParameter): string[] {
       return [`  if (!is_among(${value}, {${values.join(', ')}})) {`, `    ${problem}`, '  }']
     }
     case 'uint':
-      return [`  if (${value} < 0 || ${value} > ${accepts.max}) ${problem}`]
+      return [`  if (${value} < 0 || ${value} > ${integerLiteral(accepts.max)}) ${problem}`]
     case 'id':
       return [`  if (!is_id(${value}, ${accepts.maxBytes})) ${problem}`]
   }

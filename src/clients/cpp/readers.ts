@@ -1,6 +1,6 @@
 /** Functions that read structs from bits, field by field, in the order of their bits. */
 import type { CppEnum, CppList, CppMember, CppStruct, CppValue } from './cpp-model.ts'
-import { doubleLiteral } from './literals.ts'
+import { doubleLiteral, integerLiteral } from './literals.ts'
 import { expressionOf } from './value-expressions.ts'
 
 export function structReader({ name, members }: CppStruct): string {
@@ -80,20 +80,24 @@ function readCall({ path, type }: CppValue, target: string): string {
   switch (type.kind) {
     case 'bool':
       return `reader.read_bool("${path}", ${target})`
-    case 'integer':
-      return `reader.read_integer("${path}", ${type.bits}, ${type.max - type.min}, ${type.min}, ${target})`
+    case 'integer': {
+      const [offsetMax, least] = [type.max - type.min, type.min].map(integerLiteral)
+      return `reader.read_integer("${path}", ${type.bits}, ${offsetMax}, ${least}, ${target})`
+    }
     case 'fixed': {
       const { bits, steps, minUnits, stepUnits, unitsPerOne } = type
-      const grid = `${bits}, ${steps}, ${minUnits}, ${stepUnits}, ${doubleLiteral(unitsPerOne)}`
-      return `reader.read_fixed("${path}", ${grid}, ${target})`
+      const grid = [steps, minUnits, stepUnits].map(integerLiteral).join(', ')
+      return `reader.read_fixed("${path}", ${bits}, ${grid}, ${doubleLiteral(unitsPerOne)}, ${target})`
     }
     case 'enum': {
       // Without room no value is unknown, and any stands in for none.
       const unknown = `${type.name}::${type.enumerators[type.unknown ?? 0]}`
       return `reader.read_enum(${enumBits(path, type)}, ${unknown}, ${target})`
     }
-    case 'timestamp':
-      return `reader.read_timestamp("${path}", ${type.bits}, ${type.fromMs}, ${type.resolutionMs}, ${target})`
+    case 'timestamp': {
+      const grid = [type.fromMs, type.resolutionMs].map(integerLiteral).join(', ')
+      return `reader.read_timestamp("${path}", ${type.bits}, ${grid}, ${target})`
+    }
     case 'string':
       return `reader.read_string("${path}", ${type.lengthBits}, ${type.maxBytes}, ${target})`
     case 'bytes':

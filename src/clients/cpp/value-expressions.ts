@@ -1,18 +1,19 @@
 /** Values as JSON would hold them, as C++ expressions of their field's type. */
 import { parseInstant } from '../../domain/codec/instant.ts'
 import type { CppMember, CppValue } from './cpp-model.ts'
-import { doubleLiteral, textLiteral } from './literals.ts'
+import { doubleLiteral, integerLiteral, textLiteral } from './literals.ts'
 
 /** Of the type without the std::optional around it; `value` is one of the field's. */
 export function expressionOf({ type, typeName }: CppValue, value: unknown): string {
   switch (type.kind) {
     case 'bool':
-    case 'integer':
       return String(value)
+    case 'integer':
+      return integerLiteral(value as number)
     case 'fixed':
       return doubleLiteral(value as number)
     case 'timestamp':
-      return String(parseInstant(value as string))
+      return integerLiteral(parseInstant(value as string)!)
     case 'enum':
       return `${typeName}::${type.enumerators[type.values.indexOf(value as string)]}`
     case 'string':

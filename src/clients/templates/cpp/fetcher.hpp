@@ -50,7 +50,8 @@ inline std::string_view to_string(Source source) noexcept {
 /// Why the gateway gave no record.
 struct FetchError {
   /// The gateway's, such as `token-invalid`; the decoder's, such as `packed-truncated`; or the fetcher's own:
-  /// `network`, `deadline`, `token-callback`, `parameter-invalid`, `answer-unexpected`. Empty where it did.
+  /// `network`, `deadline`, `token-callback`, `parameter-invalid`, `option-invalid`, `answer-unexpected`. Empty where
+  /// it did.
   std::string code;
   /// For people.
   std::string detail;
@@ -70,12 +71,14 @@ struct Recommendation {
   FetchError error;
 };
 
+/// What doesn't fit is what every recommendation's error says, as `option-invalid`: nothing is sent then.
 struct FetcherOptions {
-  /// Where the gateway is: `https://recommendations.example`, with a path where it stands under one.
+  /// Where the gateway is: `https://recommendations.example`, with a path where it stands under one, and without query
+  /// and fragment.
   std::string base_url;
-  /// For everything together, tries and waits included.
+  /// For everything together, tries and waits included; a day at most.
   std::chrono::milliseconds deadline{5000};
-  /// How long the gateway may look for the player's own record, 5 ms or more; without it the model's own time.
+  /// How long the gateway may look for the player's own record, 5 to 999,999,999 ms; without it the model's own time.
   std::optional<std::chrono::milliseconds> gateway_deadline;
   /// Says which model is meant, as tokens for several need it.
   bool send_model = true;
@@ -95,11 +98,27 @@ namespace detail {
 inline constexpr std::size_t kept_max = 32;
 /// More than any packed record of any model, or any problem, has.
 inline constexpr std::size_t body_bytes_max = 65536;
+/// What gateways take of `Recgate-Deadline-Ms`; what is outside they refuse with 400.
+inline constexpr std::chrono::milliseconds gateway_deadline_min{5};
+inline constexpr std::chrono::milliseconds gateway_deadline_max{999999999};
+
+/// Answers what is wrong with an option, or nothing where all fit.
+inline std::string problem_of(const FetcherOptions& options) {
+  if (!is_base_url(options.base_url)) {
+    return "base_url: must be http:// or https:// and a host, without query and fragment, is \"" + options.base_url + '"';
+  }
+  const auto& limit = options.gateway_deadline;
+  if (limit.has_value() && (*limit < gateway_deadline_min || *limit > gateway_deadline_max)) {
+    return "gateway_deadline: must be 5 to 999999999 ms, is " + std::to_string(limit->count());
+  }
+  return {};
+}
 
 struct Kept {
   std::string query;
   std::string etag;
   std::string version;
+  std::string reason;
   Record record;
 };
 
@@ -140,6 +159,8 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
   void begin(const Parameters& parameters) {
     const auto state = state_.lock();
     if (state == nullptr) return;
+    const std::string fault = problem_of(state->options);
+    if (!fault.empty()) return stand_in(*state, {"option-invalid", fault}, false);
     const std::string problem = write_query(parameters, query_);
     if (!problem.empty()) return stand_in(*state, {"parameter-invalid", problem}, false);
     state->transport->call_after(deadline_of(*state), [self = shared_from_this()] { self->run_out(); });
@@ -238,15 +259,23 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     kept->query = query_;
     kept->etag = header(response, "ETag");
     kept->version = experiment_member(response, "v");
+    kept->reason = experiment_member(response, "r");
     kept->record = *std::move(decoded.record);
-    state.keep(kept);
-    finish({kept->record, Source::gateway, kept->version, experiment_member(response, "r"), status_, {}});
+    give_kept(state, std::move(kept));
   }
 
   void take_unchanged(FetcherState& state, const ::recgate::HttpResponse& response) {
-    state.keep(sent_);
-    const std::string version = experiment_member(response, "v");
-    finish({sent_->record, Source::gateway, version, experiment_member(response, "r"), status_, {}});
+    // A cache may have left `Recgate` off (RFC 9110, 15.4.5): what came with the record is still so then.
+    if (header(response, "Recgate").empty()) return give_kept(state, sent_);
+    auto renewed = std::make_shared<Kept>(*sent_);
+    renewed->version = experiment_member(response, "v");
+    renewed->reason = experiment_member(response, "r");
+    give_kept(state, std::move(renewed));
+  }
+
+  void give_kept(FetcherState& state, std::shared_ptr<const Kept> latest) {
+    state.keep(latest);
+    finish({latest->record, Source::gateway, latest->version, latest->reason, status_, {}});
   }
 
   /// Once more with a new token, once more after `Retry-After`, and never for another reason.

@@ -134,6 +134,16 @@ inline bool is_token(std::string_view text) noexcept {
   return !text.empty();
 }
 
+/// Whether a path and a query may follow it: http or https, a host, and neither `?`, `#`, white space nor anything else
+/// that isn't visible ASCII.
+inline bool is_base_url(std::string_view url) noexcept {
+  const std::string_view scheme = url.substr(0, url.find("://"));
+  if (!same_ignoring_case(scheme, "http") && !same_ignoring_case(scheme, "https")) return false;
+  if (scheme.size() == url.size()) return false;
+  const std::string_view rest = url.substr(scheme.size() + 3);
+  return is_token(rest) && rest.front() != '/' && rest.find_first_of("?#") == std::string_view::npos;
+}
+
 /// From behind the opening quote to behind the closing one. Escapes other than `\"`, `\\` and `\/` become `?`: codes have
 /// none, and what is for people can be read without them.
 inline std::string json_string(std::string_view& rest) {

@@ -68,6 +68,14 @@ struct Scene {
     fetcher = std::make_unique<client::Fetcher>(transport, options, std::move(token));
   }
 
+  explicit Scene(const client::FetcherOptions& options) {
+    const auto give_token = [this](bool, const client::GiveToken& give) {
+      ++tokens_asked;
+      give("token");
+    };
+    fetcher = std::make_unique<client::Fetcher>(transport, options, give_token);
+  }
+
   void recommend(std::int64_t level = 0) {
     client::Parameters parameters;
     parameters.level = level;
@@ -77,6 +85,7 @@ struct Scene {
   std::shared_ptr<ScriptedTransport> transport = std::make_shared<ScriptedTransport>();
   std::unique_ptr<client::Fetcher> fetcher;
   std::vector<client::Recommendation> found;
+  int tokens_asked = 0;
 };
 
 bool has_header(const recgate::HttpRequest& request, const std::string& name, const std::string& value) {
@@ -222,6 +231,73 @@ void any_deadline_will_do() {
   }
 }
 
+void a_304_may_come_bare() {
+  Scene scene;
+  scene.recommend();
+  scene.transport->sent.back().done(packed("\x01\x07", "\"one\""));
+  const auto expect_arm = [&scene](const std::string& version, const std::string& reason) {
+    expect(scene.found.back().record && scene.found.back().record->game == 7, "the kept record");
+    expect(scene.found.back().version == version, "the version");
+    expect(scene.found.back().reason == reason, "the reason");
+  };
+  for (int times = 0; times < 2; ++times) {
+    scene.recommend();
+    expect(has_header(scene.transport->sent.back().request, "If-None-Match", "\"one\""), "the kept ETag");
+    scene.transport->sent.back().done(status(304));
+    expect_arm("a", "split");
+  }
+  scene.recommend();
+  auto moved = status(304);
+  moved.headers = {{"Recgate", "v=b, r=override"}};
+  scene.transport->sent.back().done(moved);
+  expect_arm("b", "override");
+  scene.recommend();
+  scene.transport->sent.back().done(status(304));
+  expect_arm("b", "override");
+  scene.recommend();
+  auto outside = status(304);
+  outside.headers = {{"Recgate", "r=default"}};
+  scene.transport->sent.back().done(outside);
+  expect_arm("", "default");
+  scene.recommend();
+  scene.transport->sent.back().done(status(0));
+  expect_arm("", "kept");
+}
+
+void options_are_checked() {
+  const auto try_options = [](const client::FetcherOptions& options, const std::string& detail) {
+    Scene scene(options);
+    scene.recommend();
+    if (detail.empty()) return expect(scene.transport->sent.size() == 1, "a request");
+    expect(scene.transport->sent.empty() && scene.transport->timers.empty(), "nothing sent");
+    expect(scene.tokens_asked == 0, "no token asked for");
+    expect(scene.found.size() == 1 && scene.found.front().error.code == "option-invalid", "option-invalid");
+    expect(scene.found.front().error.detail == detail, detail.c_str());
+  };
+  for (const char* url : {"", "gateway.example", "http://", "https:///path", "ftp://gateway.example", "http:gateway",
+                          "https://gateway.example?x", "https://gateway.example/#x", " https://gateway.example",
+                          "https://gateway.example\r\nX: y", "https://gr\xc3\xbc\xc3\x9f.example"}) {
+    client::FetcherOptions options;
+    options.base_url = url;
+    const std::string rule = "base_url: must be http:// or https:// and a host, without query and fragment, is \"";
+    try_options(options, rule + url + '"');
+  }
+  for (const char* url : {"http://127.0.0.1:8080", "HTTPS://gateway.example/a/b//", "http://[::1]:1"}) {
+    client::FetcherOptions options;
+    options.base_url = url;
+    try_options(options, "");
+  }
+  for (const std::int64_t limit : {std::int64_t{-1}, std::int64_t{4}, std::int64_t{5}, std::int64_t{999999999},
+                                   std::int64_t{1000000000}}) {
+    client::FetcherOptions options;
+    options.base_url = "https://gateway.example";
+    options.gateway_deadline = Milliseconds(limit);
+    const bool fits = limit == 5 || limit == 999999999;
+    const std::string rule = "gateway_deadline: must be 5 to 999999999 ms, is ";
+    try_options(options, fits ? "" : rule + std::to_string(limit));
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -234,4 +310,6 @@ int main() {
   two_may_be_under_way();
   what_is_kept_has_a_bound();
   any_deadline_will_do();
+  a_304_may_come_bare();
+  options_are_checked();
 }

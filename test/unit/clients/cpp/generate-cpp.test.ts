@@ -92,6 +92,69 @@ describe('generateCpp', () => {
   })
 })
 
+describe('constants', () => {
+  // MSVC takes one beyond int for an unsigned one of 32 bits, which a minus leaves unsigned.
+  const beyondInt: RecordSchema = {
+    least: { type: 'int', min: -(2 ** 31), max: 2 ** 31 - 1, default: -(2 ** 31) },
+    below: { type: 'int', min: -(2 ** 31) - 1, max: 0, optional: true },
+    wide: { type: 'int', min: -(2 ** 52), max: 2 ** 52 - 1 },
+    unsigned: { type: 'uint', max: 2 ** 32 - 1 },
+    price: { type: 'fixed', min: -300_000_000, max: 300_000_000, step: 0.1 },
+    units: { type: 'fixed', min: 0, max: 5_000_000_000, step: 5_000_000_000 },
+    seen: { type: 'timestamp', from: '2026-01-01T00:00:00Z', resolutionSeconds: 3_000_000, bits: 8 },
+    before: { type: 'timestamp', from: '1940-01-01T00:00:00Z', resolutionSeconds: 60, bits: 8 },
+    bounds: { type: 'list', maxItems: 3, items: { type: 'int', min: -(2 ** 31), max: 2 ** 31 - 1 } },
+    later: { type: 'int', min: -(2 ** 40), max: 2 ** 40, default: -2_147_483_649, since: 2 },
+  }
+  const model = modelOf(beyondInt, {
+    key: [{ query: 'many', uint: { max: 2 ** 40 } }],
+    defaultRecord: {
+      least: -(2 ** 31),
+      below: -2_147_483_649,
+      wide: 2_147_483_648,
+      unsigned: 4_294_967_295,
+      price: -300_000_000,
+      units: 5_000_000_000,
+      seen: '2026-01-01T00:00:00Z',
+      before: '1940-01-01T00:00:00Z',
+      bounds: [-(2 ** 31), 2 ** 31 - 1, 2],
+      later: -(2 ** 31),
+    },
+  })
+
+  it('beyond int say that they are signed and long', () => {
+    const text = textOf(model, 'studio.starter-offer.hpp')
+    for (const expected of [
+      'read_integer("least", 32, 4294967295LL, (-2147483647 - 1), record.least)',
+      'read_integer("wide", 53, 9007199254740991LL, -4503599627370496LL, record.wide)',
+      'read_fixed("price", 33, 6000000000LL, -3000000000LL, 1, 10.0, record.price)',
+      'read_timestamp("seen", 8, 1767225600000LL, 3000000000LL, record.seen)',
+      'read_timestamp("before", 8, -946771200000LL, 60000, record.before)',
+      'record.least = (-2147483647 - 1);',
+      'record.below = -2147483649LL;',
+      'record.wide = 2147483648LL;',
+      'record.price = -300000000.0;',
+      'record.before = -946771200000LL;',
+      'record.bounds = std::vector<std::int32_t>{(-2147483647 - 1), 2147483647, 2};',
+      'record.later = -2147483649LL;',
+    ])
+      expect(text).toContain(expected)
+    const fetcher = textOf(model, 'studio.starter-offer.fetcher.hpp')
+    expect(fetcher).toContain('parameters.many > 1099511627776LL')
+  })
+
+  it('have no more than int can hold where they have no suffix', () => {
+    for (const { path, text } of generateCpp(model)) {
+      const code = text.replace(/"(?:[^"\\]|\\.)*"/g, '""').replace(/\/\/.*$/gm, '')
+      const plain = [...code.matchAll(/(?<![\w.])\d+(?![\w.])/g)].map(([digits]) => Number(digits))
+      expect(
+        plain.filter((value) => value > 2 ** 31 - 1),
+        path,
+      ).toEqual([])
+    }
+  })
+})
+
 describe('names', () => {
   it('give every id a namespace of its own, which no C++ means otherwise', () => {
     const id = fc.stringMatching(/^[a-z][a-z0-9_-]{0,8}$/)
