@@ -31,6 +31,11 @@ export interface BatchAnswer {
   readonly format: Format
   /** One a unit, in the units' order. */
   readonly items: readonly BatchItem[]
+  /**
+   * Gives the batch's place back; due once nobody keeps the answer any more, as a client that doesn't read makes the
+   * process do. Calling it again does nothing.
+   */
+  readonly leave: () => void
 }
 
 /** With the body that a request of the unit's own would get. */
@@ -59,7 +64,7 @@ export function createRecommendBatch(services: RecommendServices) {
     tenant: CompiledTenant,
     format: Format,
     request: BatchRequest,
-  ): Promise<BatchAnswer | Refusal> {
+  ): Promise<Omit<BatchAnswer, 'leave'> | Refusal> {
     const batch = await request.body()
     if (isRefusal(batch)) return batch
     const model = findModel(token, tenant, batch.model === undefined ? {} : { model: batch.model })
@@ -69,7 +74,8 @@ export function createRecommendBatch(services: RecommendServices) {
     const deadline = requestDeadline(model, request.deadlineMs, batch.receivedAt)
     if (isRefusal(deadline)) return deadline
 
-    const charged = targets.filter((target) => !isRefusal(target)).length
+    // Units that don't fit as well, and an empty batch as one: refusing them costs as much as answering from memory.
+    const charged = Math.max(1, batch.units.length)
     const overQuota = quotas.enter(tenant, charged)
     if (overQuota !== null) return overQuota
     try {
@@ -124,12 +130,16 @@ export function createRecommendBatch(services: RecommendServices) {
     const format = request.format()
     if (format === null) return refuseTo(tenant.id, unacceptable)
 
-    if (!bound.enter(tenant.id)) return refuseTo(tenant.id, tooMany)
+    const leave = bound.enter(tenant.id)
+    if (leave === null) return refuseTo(tenant.id, tooMany)
     try {
       const outcome = await answer(token, tenant, format, request)
-      return isRefusal(outcome) ? refuseTo(tenant.id, outcome) : outcome
-    } finally {
-      bound.leave(tenant.id)
+      if (!isRefusal(outcome)) return { ...outcome, leave }
+      leave()
+      return refuseTo(tenant.id, outcome)
+    } catch (error) {
+      leave()
+      throw error
     }
   }
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { limits } from '../../src/domain/limits.ts'
 import { metricNames } from '../../src/metrics/names.ts'
@@ -5,7 +7,7 @@ import { applyDocument, publishRows, type RunningGateway, rowsOf } from '../supp
 import { until } from '../support/until.ts'
 import { batchPath, batchScope, itemsOf, postBatch } from './batch-client.ts'
 import { ask, exchange, expectProblem, jsonOf, rawReplies, replyOf, requestText } from './client.ts'
-import { scrape, valuesOf } from './exposition.ts'
+import { type Metrics, scrape, valuesOf } from './exposition.ts'
 import { range, type StudioIssuer, studioIssuer } from './games.ts'
 import { type GamesStudio, startGamesStudio } from './games-studio.ts'
 
@@ -46,6 +48,14 @@ function applyQuota(quota?: typeof wide): Promise<number> {
         weights: { v1: 100 },
         deadlineMs: 10_000,
       },
+      long: {
+        key: [{ claim: 'sub' }],
+        record: { text: { type: 'string', maxBytes: 4_000 } },
+        default: { text: 'x'.repeat(4_000) },
+        versions: ['v1'],
+        control: 'v1',
+        weights: { v1: 100 },
+      },
     },
   })
 }
@@ -69,7 +79,7 @@ describe('a quota', () => {
     expect([await single(gateway), await single(gateway)]).toEqual([200, 429])
   })
 
-  test('is charged for units that fit only, and for no batch that is refused', async () => {
+  test('is charged for every unit, whether it fits or not, and for no batch that is refused', async () => {
     await applyQuota({ ...slow, burst: 10 })
     const gateway = await studio.start()
     for (const body of [
@@ -80,10 +90,12 @@ describe('a quota', () => {
     ])
       expect((await post(gateway, body)).status).toBeGreaterThanOrEqual(400)
     const units = [...batch(4).units, '', null, { unit: 'x', claims: { sub: 'y' } }]
-    for (const _ of range(2)) expect(itemsOf(await post(gateway, { units }))).toHaveLength(7)
-    expect(itemsOf(await post(gateway, batch(2)))).toHaveLength(2)
-    expectProblem(await post(gateway, batch(1)), 429, 'quota-exceeded')
-    expect(itemsOf(await post(gateway, { units: [''] }))).toHaveLength(1)
+    expect(itemsOf(await post(gateway, { units }))).toHaveLength(7)
+    expectProblem(await post(gateway, { units: ['', '', '', ''] }), 429, 'quota-exceeded')
+    expect(itemsOf(await post(gateway, { units: ['', null] }))).toHaveLength(2)
+    expect(itemsOf(await post(gateway, { units: [] }))).toEqual([])
+    for (const rest of [{ units: [] }, { units: [''] }, batch(1)])
+      expectProblem(await post(gateway, rest), 429, 'quota-exceeded')
   })
 
   test.each([
@@ -150,6 +162,31 @@ describe('too much to do', () => {
     expect(itemsOf(await post(gateway, batch(3)))).toHaveLength(3)
   })
 
+  test.each([
+    ['on connections of their own, which are closed', limits.batchesPerTenantMax, 1, 'close'],
+    ['on one connection, which is closed', 1, limits.batchesPerTenantMax, 'close'],
+    ['on connections of their own, which are read in the end', limits.batchesPerTenantMax, 1, 'read'],
+    ['on one connection, which is read in the end', 1, limits.batchesPerTenantMax, 'read'],
+  ] as const)('of answers that nobody reads, %s', async (_, connections, batchesEach, end) => {
+    await applyQuota()
+    const gateway = await studio.start()
+    await post(gateway, batch(1))
+    const unread = await Promise.all(range(connections).map(() => askUnread(gateway, batchesEach)))
+    await until('all are answered', async () => {
+      const batches = valuesOf(await scrape(gateway.ops), metricNames.batches)
+      return batches['metered,long,2xx'] === limits.batchesPerTenantMax
+    })
+    for (const _ of range(2)) expectProblem(await post(gateway, batch(1)), 503, 'busy')
+    expect(await single(gateway)).toBe(200)
+    const other = await studio.issuer.token({ sub: 'server', model: 'games', scope: batchScope })
+    expect(itemsOf(await postBatch(gateway.data, batch(2), { token: other }))).toHaveLength(2)
+
+    for (const connection of unread) end === 'close' ? connection.destroy() : connection.resume()
+    // They come back one by one.
+    await until('there is room for as many at one time', () => hasRoomForAll(gateway))
+    for (const connection of unread) connection.destroy()
+  })
+
   test('of reads: units beyond those that may wait are shed, and the others are not', async () => {
     await applyQuota()
     const gateway = await studio.start({ RECGATE_DATA_READS_IN_FLIGHT_MAX: '50' })
@@ -163,6 +200,33 @@ describe('too much to do', () => {
     expect(valuesOf(await scrape(gateway.ops), metricNames.readsInFlight)).toEqual({ '': 0 })
   })
 })
+
+/** Whether as many batches as a tenant may have are let in while none of them is answered. */
+async function hasRoomForAll(gateway: RunningGateway): Promise<boolean> {
+  const refusedOf = (metrics: Metrics) => valuesOf(metrics, metricNames.refusals)['metered,busy'] ?? 0
+  const refusedBefore = refusedOf(await scrape(gateway.ops))
+  const open = range(limits.batchesPerTenantMax).map(() => openBatch(gateway))
+  await until('they are in flight, or refused', async () => {
+    const metrics = await scrape(gateway.ops)
+    const inFlight = valuesOf(metrics, metricNames.inFlight)[''] ?? 0
+    return inFlight + refusedOf(metrics) - refusedBefore === open.length
+  })
+  const replies = await Promise.all(open.map((one) => one.finish()))
+  return replies.every(({ status }) => status === 200)
+}
+
+/** Asks for so many batches, each with more to say than the kernel keeps between the two, and reads nothing. */
+async function askUnread({ data }: RunningGateway, count: number): Promise<Socket> {
+  const token = await issuer.token({ sub: 'server', model: 'long', scope: batchScope })
+  const { hostname, port } = new URL(data)
+  const connection = connect(Number(port), hostname)
+  await once(connection, 'connect')
+  connection.pause()
+  const body = JSON.stringify(batch(limits.batchUnitsMax))
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': String(body.length) }
+  connection.write((requestText(batchPath, { method: 'POST', token, headers }) + body).repeat(count))
+  return connection
+}
 
 /** A batch whose last byte is still to come. */
 function openBatch({ data }: RunningGateway): { finish(): Promise<{ readonly status: number }> } {

@@ -10,6 +10,7 @@ import { createPreferredFormat } from './accept.ts'
 import type { AcceptQueue } from './accept-queue.ts'
 import { bodyTypeRefusal, readBatchBody } from './batch-body.ts'
 import { type FramedItem, frameBatch } from './batch-frame.ts'
+import { onceWritten } from './once-written.ts'
 import { failed, tooMuch, urlTooLong } from './own-refusals.ts'
 import { awaitsContinue, type RequestBodies } from './request-body.ts'
 import type { RequestGate } from './request-gate.ts'
@@ -44,10 +45,13 @@ export function createBatchHandler(services: BatchRouteServices) {
       return
     }
     const leave = (outcome: BatchAnswer | Refusal) => {
+      // There is nothing left to do for it; what an answer that nobody reads keeps is memory, and bounded by its place.
       gate.leave()
       try {
         answerBatch(request, reply, outcome, receivedAt)
+        if (!isRefusal(outcome)) onceWritten(reply.raw, outcome.leave)
       } catch (error) {
+        if (!isRefusal(outcome)) outcome.leave()
         // Not even an answer could be written; the client must not wait for one.
         onUnexpected(error as Error)
         reply.raw.destroy()

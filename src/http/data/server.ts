@@ -61,7 +61,8 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
       createListener(options.bounds, {
         handle,
         refuse(request, response, detail) {
-          responder.sendProblem(response, 'request-malformed', detail)
+          const { sendProblem } = pathOf(request) === batchPath ? batchResponder : responder
+          sendProblem(response, 'request-malformed', detail)
           countUnrouted(request, request.socket.remoteAddress ?? null, 'request-malformed')
         },
         refuseSocket(socket, code, origin) {

@@ -83,7 +83,7 @@ export const batchPath: PathItem = {
     operationId: 'getRecommendations',
     summary: 'What is recommended to many players',
     description:
-      'Each unit is answered as a request of its own would be, and one that does not fit fails alone. No page of another origin may ask.',
+      'Each unit is answered as a request of its own would be, and one that does not fit fails alone. A quota is charged for every unit, also for one that does not fit, and for an empty batch as for one unit. No page of another origin may ask.',
     security: [{ serviceToken: [] }],
     parameters: [deadlineParameter],
     requestBody,

@@ -48,11 +48,22 @@ function mapStatuses(
   )
 }
 
+/** Answers without a path, or at another one: pages may read them, whatever path they meant. */
+const besideThePath: readonly ErrorCode[] = [
+  'request-malformed',
+  'path-not-found',
+  'request-timeout',
+  'url-too-long',
+  'headers-too-large',
+]
+
 function problemHead(status: number, codes: readonly ErrorCode[], allow: PathMethods): Response {
+  const isForPages = allow === 'allow' || codes.some((code) => besideThePath.includes(code))
+  const pageHeaders = isForPages ? (['vary-origin', ...forPages] as const) : []
   const lines = codes.map((code) => `- \`${code}\`: ${describedCodes[code].when}`)
   return {
     description: [`${STATUS_CODES[status]}:`, ...lines].join('\n'),
-    headers: headersOf(['no-store', 'vary-origin', ...forPages, ...headersOfStatus(status, allow)]),
+    headers: headersOf(['no-store', ...pageHeaders, ...headersOfStatus(status, allow)]),
   }
 }
 

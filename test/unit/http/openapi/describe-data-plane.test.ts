@@ -60,6 +60,18 @@ test('says of every operation which token it needs, or none', () => {
   }
 })
 
+test('lets pages read nothing of a batch, except what is answered without a path or at another one', () => {
+  const cors = /^(access-control-.*|vary)$/i
+  const readable = responses.filter(({ response }) =>
+    Object.keys(response.headers).some((one) => cors.test(one)),
+  )
+  const statusesOf = (path: string, all = readable) =>
+    new Set(all.filter(({ name }) => name.endsWith(` ${path}`)).map(({ status }) => status))
+  expect(statusesOf('/recommendations/batch')).toEqual(new Set(['400', '404', '408', '414', '431']))
+  for (const path of ['/recommendations', '/healthz'])
+    expect(statusesOf(path)).toEqual(statusesOf(path, responses))
+})
+
 describe('error codes', () => {
   test('stand each under its status, with an example, in some operation', () => {
     const found = responses.flatMap(({ status, response }) =>
