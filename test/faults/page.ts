@@ -29,6 +29,8 @@ waiting counts. Every answer is read: its record names its player and its genera
     npm run faults                        all rows, some 55 minutes; needs redis-server, redis-cli and cpulimit
     npm run faults -- redis-killed soak   some of them; the others stay as they are, each with its own date
 
+\`FAULTS_SOAK_MINUTES\` makes the soak shorter, which the row then says.
+
 Short forms run at every change (\`npm run test:faults\`): they hold counts, statuses and order, and judge no time.
 `
 
