@@ -239,6 +239,9 @@ export const limits = {
   heapShareMax: 0.9,
   /** How often it is judged whether what waits to be accepted is stale; the queue is closed for as long. */
   acceptSampleMs: 100,
+  /** A queue that was stale for so long is emptied; again sooner, for so long after it was emptied last. */
+  acceptStaleMs: 1_000,
+  acceptOverloadMs: 10_000,
   /** An event loop that is at work for more than this part of a sample asks how long its newcomers wait. */
   acceptBusyMin: 0.5,
   /** A gateway that misses so many heartbeats counts as dead. */

@@ -17,20 +17,35 @@ import { limits } from '../../domain/limits.ts'
 
 /** What a stretch of time was like. */
 export interface AcceptSample {
+  /** Its end, in ms on a clock that never runs backwards. */
+  readonly at: number
   /** How long before they were seen requests may have come, in ms on average. */
   readonly meanWaitMs: number
   /** How long a connection waited to be taken, in ms; so far, where it waits still. */
   readonly acceptWaitMs: number
 }
 
-/** Whether what waits in the queue is stale, sample for sample; only what lasts for two counts, as a single stall doesn't. */
+/**
+ * Whether the queue is to be emptied, sample for sample: where it has been stale for as long as clients have patience. A
+ * stall, or a crowd that comes at once, is over sooner, and who waits in it is served. While an overload lasts that was
+ * found so, two stale samples in a row are enough.
+ */
 export function createAcceptJudge(waitMsMax: number): (sample: AcceptSample) => boolean {
-  let wasStale = false
-  return ({ meanWaitMs, acceptWaitMs }) => {
-    const isStale = Math.max(meanWaitMs, acceptWaitMs) > waitMsMax
-    const lasts = isStale && wasStale
-    wasStale = isStale
-    return lasts
+  let staleSince: number | null = null
+  let emptiedAt = Number.NEGATIVE_INFINITY
+  return ({ at, meanWaitMs, acceptWaitMs }) => {
+    if (Math.max(meanWaitMs, acceptWaitMs) <= waitMsMax) {
+      staleSince = null
+      return false
+    }
+    if (staleSince === null) {
+      staleSince = at
+      return false
+    }
+    const isOverload = at - emptiedAt <= limits.acceptOverloadMs
+    if (!isOverload && at - staleSince < limits.acceptStaleMs) return false
+    emptiedAt = at
+    return true
   }
 }
 
@@ -64,7 +79,7 @@ export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: Accept
 
   function sample(): void {
     const { meanWaitMs, utilization } = turns.take()
-    const stale = isStale({ meanWaitMs, acceptWaitMs: newcomer.take() })
+    const stale = isStale({ at: performance.now(), meanWaitMs, acceptWaitMs: newcomer.take() })
     if (!server.listening) open()
     else if (stale) {
       // Not Node's own for HTTP, which closes as idle what has a request that wasn't read yet.

@@ -1,25 +1,40 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type AcceptSample, createAcceptJudge } from '../../../../src/http/data/accept-queue.ts'
 
-const calm: AcceptSample = { meanWaitMs: 20, acceptWaitMs: 20 }
+const calm = { meanWaitMs: 20, acceptWaitMs: 20 }
+const late = { ...calm, meanWaitMs: 151 }
+const long = { ...calm, acceptWaitMs: 151 }
+type Waits = Omit<AcceptSample, 'at'>
 
-function judged(...samples: readonly Partial<AcceptSample>[]): boolean[] {
-  const isStale = createAcceptJudge(150)
-  return samples.map((sample) => isStale({ ...calm, ...sample }))
+/** Of samples a tenth of a second apart, those at which the queue is emptied. */
+function emptiedAt(...samples: readonly Waits[]): number[] {
+  const isToBeEmptied = createAcceptJudge(150)
+  return samples.flatMap((sample, index) => (isToBeEmptied({ ...sample, at: index * 100 }) ? [index] : []))
 }
 
-test.each<[string, Partial<AcceptSample>]>([
-  ['requests wait too long for their turn', { meanWaitMs: 151 }],
-  ['newcomers wait too long to be taken', { acceptWaitMs: 151 }],
-])('where %s the queue is stale, from the second sample in a row on', (_, bad) => {
-  expect(judged(bad, bad, bad, calm, bad, calm)).toEqual([false, true, true, false, false, false])
+const times = (count: number, sample: Waits): Waits[] => Array.from({ length: count }, () => sample)
+
+describe.each([
+  ['requests wait too long for their turn', late],
+  ['newcomers wait too long to be taken', long],
+])('where %s', (_, bad) => {
+  test('the queue is emptied after a second, and not before', () => {
+    expect(emptiedAt(...times(10, bad), calm, ...times(10, bad))).toEqual([])
+    expect(emptiedAt(...times(11, bad))).toEqual([10])
+  })
+
+  test('it is emptied by two samples in a row while the overload lasts', () => {
+    const overload = times(11, bad)
+    expect(emptiedAt(...overload, calm, bad, calm, bad, bad)).toEqual([10, 15])
+    // Ten seconds later it is another one.
+    expect(emptiedAt(...overload, ...times(100, calm), ...times(10, bad))).toEqual([10])
+  })
 })
 
 test('one reason may follow the other', () => {
-  expect(judged({ meanWaitMs: 151 }, { acceptWaitMs: 151 })).toEqual([false, true])
+  expect(emptiedAt(...times(5, late), ...times(6, long))).toEqual([10])
 })
 
-test('at its bound it is not', () => {
-  const full = { meanWaitMs: 150, acceptWaitMs: 150 }
-  expect(judged(full, full, full)).toEqual([false, false, false])
+test('at its bound it is not stale', () => {
+  expect(emptiedAt(...times(50, { meanWaitMs: 150, acceptWaitMs: 150 }))).toEqual([])
 })
