@@ -242,8 +242,11 @@ export const limits = {
   /** A queue that was stale for so long is emptied; again sooner, for so long after it was emptied last. */
   acceptStaleMs: 1_000,
   acceptOverloadMs: 10_000,
-  /** An event loop that is at work for more than this part of a sample asks how long its newcomers wait. */
-  acceptBusyMin: 0.5,
+  /**
+   * An event loop that is at work for more than this part of a sample asks how long its newcomers wait. Little, since a
+   * process that is held to a tenth of a core stands still while it asks the kernel for events, which counts as rest.
+   */
+  acceptBusyMin: 0.05,
   /** A gateway that misses so many heartbeats counts as dead. */
   heartbeatsMissedMax: 4,
   /** Of an error that ends the process, as the log has it. */

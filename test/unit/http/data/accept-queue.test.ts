@@ -24,12 +24,12 @@ interface Busy {
   work(ms: number): void
 }
 
-async function startBusy(): Promise<Busy> {
+async function startBusy(waitMsMax = 150): Promise<Busy> {
   const server = createServer((_request, response) => response.end('served'))
   let flushes = 0
   let [turnMs, turns, taken] = [0, 0, 0]
   server.on('connection', () => taken++)
-  const queue = createAcceptQueue(server, { waitMsMax: 150, onFlush: () => flushes++ })
+  const queue = createAcceptQueue(server, { waitMsMax, onFlush: () => flushes++ })
   const turning = setInterval(() => {
     for (const until = performance.now() + turnMs; performance.now() < until; );
     queue.arrived(performance.now())
@@ -85,13 +85,15 @@ test('while requests wait too long newcomers are refused, who is in is served, a
 })
 
 test('where newcomers wait too long to be taken they are refused, however short the turns are', async () => {
-  const busy = await startBusy()
+  const busy = await startBusy(600)
   busy.work(60)
   await until('its turns have been judged for a while', () => busy.turns() > 15)
   expect(busy.flushes()).toBe(0)
 
   // One is taken a turn.
-  const crowd = Array.from({ length: 60 }, () => connect(busy.port, '127.0.0.1').on('error', () => undefined))
+  const crowd = Array.from({ length: 100 }, () =>
+    connect(busy.port, '127.0.0.1').on('error', () => undefined),
+  )
   await until('the door is closed', () => busy.flushes() > 0)
   for (const socket of crowd) socket.destroy()
   busy.work(0)
