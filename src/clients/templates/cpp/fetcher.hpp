@@ -219,8 +219,8 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
       const std::string limit = std::to_string(state.options.gateway_deadline->count());
       request.headers.emplace_back("Recgate-Deadline-Ms", limit);
     }
-    // So that the deadline, which says what happened, comes first.
-    request.timeout = left + std::chrono::milliseconds(1);
+    // So that the deadline, which says what happened, comes first: HTTP libraries round, and have a clock of their own.
+    request.timeout = left + std::chrono::milliseconds(25);
     request.body_bytes_max = body_bytes_max;
     state.transport->get(request, [self = shared_from_this(), step = ++step_](const ::recgate::HttpResponse& response) {
       const auto current = self->state_in(step);
