@@ -86,7 +86,7 @@ export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOp
     waitMsMax: options.bounds.turnWaitMsMax,
     onFlush: services.onAcceptQueueFlushed,
   })
-  // A server that doesn't listen can't be closed; Fastify would say so.
+  // Or it would open again what is being closed; and a server that listens is closed as any other.
   app.addHook('preClose', () => acceptQueue.release())
   // The framework reads no body: a batch has its own way, and what else is sent with one gets the answer that it would
   // get without.

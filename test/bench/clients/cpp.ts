@@ -9,7 +9,7 @@ import { print } from '../../../src/commands/output.ts'
 import { compileRecordSchema } from '../../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../../src/domain/codec/record-schema.ts'
 import { compilers } from '../../clients/cpp/compilers.ts'
-import { sampleModels } from '../../clients/cpp/sample-models.ts'
+import { sampleModels } from '../../clients/support/sample-models.ts'
 import { gamesRecord, playerRecord, range as playersUpTo } from '../../http/games.ts'
 import { median, range } from '../statistics.ts'
 

@@ -6,7 +6,7 @@ import { compileRecordSchema } from '../../../src/domain/codec/codec.ts'
 import { recordSchemaDocument } from '../../../src/domain/codec/record-schema.ts'
 import { compileProgram, missingMono, programFile, put } from '../../clients/csharp/mono.ts'
 import { runMono } from '../../clients/csharp/mono-process.ts'
-import { sampleModels } from '../../clients/csharp/sample-files.ts'
+import { sampleModels } from '../../clients/support/sample-models.ts'
 import { gamesRecord, playerRecord } from '../../http/games.ts'
 import { median, range } from '../statistics.ts'
 

@@ -2,14 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type ClientModel, describeClientModel } from '../../../src/clients/client-model.ts'
-import { checkTenantDocument } from '../../../src/domain/tenant-document.ts'
 import { type StudioIssuer, studioIssuer } from '../../http/games.ts'
 import { createGate } from '../../support/gate.ts'
 import { testRedis } from '../../support/redis.ts'
 import { openSite, type Site } from '../../support/site.ts'
-import { applyDocument, publishRows, rowsOf, testSettings } from '../../support/studio.ts'
+import { applyDocument, testSettings } from '../../support/studio.ts'
 import { until } from '../../support/until.ts'
+import {
+  elsewhere,
+  here,
+  offersDocument,
+  offersModel,
+  publishOffer,
+  offer as record,
+  region,
+  standIn,
+} from '../support/offers-studio.ts'
 import { type WatchedGateway, watchGateway } from '../support/watched-gateway.ts'
 import { buildProgram } from './client-program.ts'
 import { compilers } from './compilers.ts'
@@ -17,58 +25,7 @@ import { type FetchingProcess, startFetching } from './fetching-program.ts'
 
 /** A gateway, a fetcher by libcurl, and between them somebody who sees what is asked and may answer instead. */
 
-const region = 'São Paulo & Söhne?'
-/** Region, level and shop of the row that is published. */
-const here = [region, '7', 'a_b.c-d'] as const
-const elsewhere = ['DE', '0', 'x'] as const
-const record = { offer: 'Grüße, 日本', price: 4.99, seen: '2026-05-06T07:08:00Z' }
-const standIn = { offer: 'welcome', price: 0.01, seen: '2026-01-01T00:00:00Z' }
 const longMs = '60000'
-
-function documentOf(tenant: string, issuer: StudioIssuer, more: Readonly<Record<string, unknown>> = {}) {
-  const { defaultRecord = standIn, ...root } = more
-  return {
-    format: 1,
-    tenant,
-    issuers: [issuer.entry()],
-    ...root,
-    models: {
-      offers: {
-        key: [
-          { claim: 'sub' },
-          { query: 'region', values: ['DE', region] },
-          { query: 'level', uint: { max: 99 } },
-          { query: 'shop', id: { maxBytes: 8 } },
-        ],
-        record: {
-          offer: { type: 'string', maxBytes: 24 },
-          price: { type: 'fixed', min: 0, max: 100, step: 0.01 },
-          seen: { type: 'timestamp', from: '2026-01-01T00:00:00Z', resolutionSeconds: 60, bits: 24 },
-        },
-        default: defaultRecord,
-        versions: ['plain', 'fancy'],
-        control: 'plain',
-        weights: { plain: 0, fancy: 100 },
-        // Nothing here measures time.
-        deadlineMs: 10_000,
-      },
-    },
-  }
-}
-
-function modelOf(document: unknown): ClientModel {
-  const checked = checkTenantDocument(document).document!
-  const { record: schema, key, deadlineMs, default: given } = checked.models['offers']!
-  const defaultRecord = given === 'none' ? null : given
-  return describeClientModel({
-    tenantId: checked.tenant,
-    modelId: 'offers',
-    record: schema,
-    key,
-    defaultRecord,
-    deadlineMs,
-  })
-}
 
 let site: Site
 let issuer: StudioIssuer
@@ -78,8 +35,8 @@ let goodToken: string
 beforeAll(async () => {
   site = await openSite(await testRedis())
   issuer = await studioIssuer('https://auth.offers.example', 'k1')
-  await applyDocument(site.tools, documentOf('offers-studio', issuer))
-  await publishOffer('offers-studio')
+  await applyDocument(site.tools, offersDocument('offers-studio', issuer))
+  await publishOffer(site, 'offers-studio')
   base = (await site.startGateway(testSettings(site.redis.url))).data
   goodToken = await tokenOf()
 })
@@ -88,12 +45,6 @@ afterAll(() => site.stop())
 
 function tokenOf(more: Record<string, unknown> = {}, by = issuer): Promise<string> {
   return by.token({ model: 'offers', ...more })
-}
-
-async function publishOffer(tenant: string): Promise<void> {
-  const row = ['player-1', region, 7, 'a_b.c-d', record.offer, record.price, record.seen]
-  const columns = ['sub', 'region', 'level', 'shop', 'offer', 'price', 'seen']
-  await publishRows(site.tools, [tenant, 'offers', 'fancy'], rowsOf(columns, [row]))
 }
 
 const answered = { source: 'gateway', version: 'fancy', reason: 'split', code: '', detail: '', record }
@@ -112,7 +63,7 @@ for (const compiler of compilers) {
 
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'recgate-fetching-'))
-      const model = modelOf(documentOf('offers-studio', issuer))
+      const model = offersModel(offersDocument('offers-studio', issuer))
       program = await buildProgram(compiler, 'fetching.cpp', model, directory)
     }, 240_000)
 
@@ -237,8 +188,8 @@ for (const compiler of compilers) {
         ...metered,
         entry: () => ({ ...metered.entry(), issuer: `${metered.issuer}/${tenant}` }),
       }
-      await applyDocument(site.tools, documentOf(tenant, entry, { quota }))
-      await publishOffer(tenant)
+      await applyDocument(site.tools, offersDocument(tenant, entry, { quota }))
+      await publishOffer(site, tenant)
       const token = await tokenOf({ iss: `${metered.issuer}/${tenant}` }, metered)
       const fetching = start([], [token])
       await until('the gateway knows the tenant', async () => {
@@ -260,8 +211,8 @@ for (const compiler of compilers) {
       await gate.open()
       const tenant = `strict-${compiler.command[0]}`
       const strict = await studioIssuer(`https://auth.${tenant}.example`, 'k1')
-      await applyDocument(site.tools, documentOf(tenant, strict, { defaultRecord: 'none' }))
-      await publishOffer(tenant)
+      await applyDocument(site.tools, offersDocument(tenant, strict, { defaultRecord: 'none' }))
+      await publishOffer(site, tenant)
       const { data } = await site.startGateway(testSettings(gate.url))
       const behind = await watchGateway(data)
       try {

@@ -8,8 +8,8 @@ import { generateCpp } from '../../../src/clients/cpp/generate-cpp.ts'
 import { type RunningCli, runCli, startCli } from '../../support/cli.ts'
 import { blocksOf } from '../../support/pages.ts'
 import { testRedis } from '../../support/redis.ts'
+import { sampleModels } from '../support/sample-models.ts'
 import { compilers } from './compilers.ts'
-import { sampleModels } from './sample-models.ts'
 
 /** The C++ of docs/clients.md, compiled and run against the demo, prints what stands behind it. */
 

@@ -8,9 +8,6 @@ import { testRedis } from '../../support/redis.ts'
 import { openSite, type Site } from '../../support/site.ts'
 import { applyDocument, testSettings } from '../../support/studio.ts'
 import { until } from '../../support/until.ts'
-import { type WatchedGateway, watchGateway } from '../support/watched-gateway.ts'
-import { buildFetching, type FetchingProcess, fetcherKinds, startFetching } from './fetching-process.ts'
-import { missingMono } from './mono.ts'
 import {
   elsewhere,
   here,
@@ -19,7 +16,10 @@ import {
   offersModel,
   publishOffer,
   standIn,
-} from './offers-studio.ts'
+} from '../support/offers-studio.ts'
+import { type WatchedGateway, watchGateway } from '../support/watched-gateway.ts'
+import { buildFetching, type FetchingProcess, fetcherKinds, startFetching } from './fetching-process.ts'
+import { missingMono } from './mono.ts'
 
 /** A gateway, both fetchers on mono, and between them somebody who sees what is asked and may answer instead. */
 

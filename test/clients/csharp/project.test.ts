@@ -6,8 +6,8 @@ import { type ClientModel, describeClientModel } from '../../../src/clients/clie
 import { generateCsharp } from '../../../src/clients/csharp/generate-csharp.ts'
 import type { KeyPartDocument } from '../../../src/domain/tenant-document.ts'
 import { goldenEntries } from '../../support/golden-clients/clients.ts'
+import { sampleModels } from '../support/sample-models.ts'
 import { compileProgram, missingMono, programFile, put } from './mono.ts'
-import { sampleModels } from './sample-files.ts'
 
 /** All files of many models, whatever their names, live in one project. */
 

@@ -1,27 +1,8 @@
-import { readFile } from 'node:fs/promises'
-import { parse } from 'yaml'
-import { type ClientModel, describeClientModel } from '../../../src/clients/client-model.ts'
 import { generateCsharp } from '../../../src/clients/csharp/generate-csharp.ts'
-import { checkTenantDocument } from '../../../src/domain/tenant-document.ts'
+import { sampleModels } from '../support/sample-models.ts'
 import { put } from './mono.ts'
 
-/** The demo's models, of config/demo/tenant.yaml. */
-export async function sampleModels(): Promise<ClientModel[]> {
-  const yaml = await readFile(new URL('../../../config/demo/tenant.yaml', import.meta.url), 'utf8')
-  const { tenant, models } = checkTenantDocument(parse(yaml)).document!
-  return Object.entries(models).map(([modelId, { record, key, deadlineMs, default: given }]) =>
-    describeClientModel({
-      tenantId: tenant,
-      modelId,
-      record,
-      key,
-      defaultRecord: given === 'none' ? null : given,
-      deadlineMs,
-    }),
-  )
-}
-
-/** Their clients' files, written to that directory; answers the paths. */
+/** The demo's models' clients, written to that directory; answers the files' paths. */
 export async function putSampleClients(directory: string): Promise<string[]> {
   const files = (await sampleModels()).flatMap((model) => generateCsharp(model))
   return Promise.all(files.map(({ path, text }) => put(directory, path, text)))

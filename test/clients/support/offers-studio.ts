@@ -6,7 +6,7 @@ import { publishRows, rowsOf } from '../../support/studio.ts'
 
 /** A studio whose model has a parameter of every type, one row, and a default record. */
 
-const region = 'São Paulo & Söhne?'
+export const region = 'São Paulo & Söhne?'
 /** Region, level and shop of the row that is published. */
 export const here = [region, '7', 'a_b.c-d'] as const
 export const elsewhere = ['DE', '0', 'x'] as const
