@@ -144,6 +144,30 @@ test('where there is nothing to answer with, what is shed is a 503', async () =>
   expectProblem(second!, 503, 'store-unavailable')
 })
 
+test('while requests wait too long for their turn, connections that are open end with their next answer', async () => {
+  const { data, ops } = await studio.start({ RECGATE_DATA_TURN_WAIT_MS_MAX: '50' })
+  const token = await verified(data, await studio.token(0))
+  const endsConnection = async () =>
+    (await ask(`${data}/recommendations`, { token })).headers['connection'] === 'close'
+  expect(await endsConnection()).toBe(false)
+  const busy = setInterval(() => {
+    for (const until = performance.now() + 120; performance.now() < until; );
+  }, 1)
+  try {
+    const answered = Array.from({ length: 8 }, async () => {
+      await until('an answer is the last of its connection', async () =>
+        // The door may be closed to newcomers just then.
+        endsConnection().catch(() => false),
+      )
+    })
+    await Promise.all(answered)
+  } finally {
+    clearInterval(busy)
+  }
+  await until('connections stay again', async () => !(await endsConnection().catch(() => true)))
+  expect(await gauge(ops, metricNames.acceptQueueFlushed)).toBeGreaterThan(0)
+})
+
 describe('a tenant’s quota', () => {
   const wide = { requestsPerSecond: 100_000, burst: 100_000, concurrency: 100_000 }
   /** Next to nothing comes back within a test. */

@@ -34,6 +34,8 @@ export function testSettings(redisUrl: string, more: Readonly<Record<string, str
     RECGATE_REDIS_URL: redisUrl,
     RECGATE_DATA_HOST: '127.0.0.1',
     RECGATE_DATA_PORT: '0',
+    // Whoever asks shares a gateway's event loop here: how long requests wait for a turn of it says nothing of the gateway.
+    RECGATE_DATA_TURN_WAIT_MS_MAX: '600000',
     RECGATE_ADMIN_PORT: '0',
     RECGATE_OPS_HOST: '127.0.0.1',
     RECGATE_OPS_PORT: '0',
@@ -60,15 +62,7 @@ export async function startGateway(
   } = {},
 ): Promise<RunningGateway> {
   const { developmentKey = null, resolveSecret = () => null, log = createLog(settings.logLevel) } = options
-  // Whoever asks shares the gateway's event loop here: how long requests wait for a turn of it says nothing of the gateway.
-  const data = { ...settings.data, turnWaitMsMax: 600_000 }
-  const gateway = composeGateway({
-    settings: { ...settings, data },
-    resolveSecret,
-    planes,
-    developmentKey,
-    log,
-  })
+  const gateway = composeGateway({ settings, resolveSecret, planes, developmentKey, log })
   const addresses = await gateway.start()
   return { gateway, data: addresses.data ?? '', admin: addresses.admin ?? '', ops: addresses.ops ?? '' }
 }

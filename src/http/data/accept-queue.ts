@@ -9,7 +9,8 @@ import { limits } from '../../domain/limits.ts'
  * twice its peak: 0 to 11 % of the peak's answers, and the same after the load was back at half, for as long as it was
  * looked at. So where requests wait too long for their turn, or newcomers to be taken, the listening socket is closed for
  * a moment: the kernel resets what waits and refuses what comes, at no cost to this process, and clients and load
- * balancers know at once. Connections that were taken stay, and are served meanwhile.
+ * balancers know at once. Connections that were taken are served meanwhile; where there are so many that their requests
+ * wait too long, each ends with its next answer, until they don't.
  *
  * No system tells how long a connection has waited. A busy process asks by one of its own, which stands in the same queue
  * as all: what strangers do after they were taken, or that they leave early, says nothing of the queue.
@@ -25,33 +26,45 @@ export interface AcceptSample {
   readonly acceptWaitMs: number
 }
 
+/** What is to be done about it. */
+export interface AcceptVerdict {
+  /** Reset what waits to be accepted. */
+  readonly emptiesQueue: boolean
+  /** Let the next answer on each connection that was accepted be its last. */
+  readonly endsConnections: boolean
+}
+
+const asEver: AcceptVerdict = { emptiesQueue: false, endsConnections: false }
+
 /**
- * Whether the queue is to be emptied, sample for sample: where it has been stale for as long as clients have patience. A
+ * What is to be done, sample for sample. The queue is to be emptied where it has been stale for as long as clients have patience. A
  * stall, or a crowd that comes at once, is over sooner, and who waits in it is served. While an overload lasts that was
- * found so, two stale samples in a row are enough.
+ * found so, two stale samples in a row are enough. And where it is requests that wait, there are too many connections.
  */
-export function createAcceptJudge(waitMsMax: number): (sample: AcceptSample) => boolean {
+export function createAcceptJudge(waitMsMax: number): (sample: AcceptSample) => AcceptVerdict {
   let staleSince: number | null = null
   let emptiedAt = Number.NEGATIVE_INFINITY
   return ({ at, meanWaitMs, acceptWaitMs }) => {
     if (Math.max(meanWaitMs, acceptWaitMs) <= waitMsMax) {
       staleSince = null
-      return false
+      return asEver
     }
     if (staleSince === null) {
       staleSince = at
-      return false
+      return asEver
     }
     const isOverload = at - emptiedAt <= limits.acceptOverloadMs
-    if (!isOverload && at - staleSince < limits.acceptStaleMs) return false
+    if (!isOverload && at - staleSince < limits.acceptStaleMs) return asEver
     emptiedAt = at
-    return true
+    return { emptiesQueue: true, endsConnections: meanWaitMs > waitMsMax }
   }
 }
 
 export interface AcceptQueue {
   /** For every request, when its handling begins, in ms of `performance.now()`. */
   arrived(at: number): void
+  /** Whether there are too many connections, so that each may have one more answer. */
+  endsConnections(): boolean
   /** Takes connections again, if it doesn't, and goes on doing so whatever comes. */
   release(): Promise<void>
 }
@@ -65,11 +78,12 @@ export interface AcceptQueueOptions {
 
 /** @param server it listens where it was made to; while the queue is being emptied it doesn't, for `acceptSampleMs` */
 export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: AcceptQueueOptions): AcceptQueue {
-  const isStale = createAcceptJudge(waitMsMax)
+  const judge = createAcceptJudge(waitMsMax)
   const turns = createTurnWaits()
   const newcomer = createNewcomer(server)
   let address: AddressInfo | null = null
   let sampling: NodeJS.Timeout | undefined
+  let endsConnections = false
 
   server.once('listening', () => {
     address = server.address() as AddressInfo
@@ -79,9 +93,10 @@ export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: Accept
 
   function sample(): void {
     const { meanWaitMs, utilization } = turns.take()
-    const stale = isStale({ at: performance.now(), meanWaitMs, acceptWaitMs: newcomer.take() })
+    const verdict = judge({ at: performance.now(), meanWaitMs, acceptWaitMs: newcomer.take() })
+    endsConnections = verdict.endsConnections
     if (!server.listening) open()
-    else if (stale) {
+    else if (verdict.emptiesQueue) {
       // Not Node's own for HTTP, which closes as idle what has a request that wasn't read yet.
       Server.prototype.close.call(server)
       newcomer.leave()
@@ -98,6 +113,7 @@ export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: Accept
 
   return {
     arrived: turns.arrived,
+    endsConnections: () => endsConnections,
     async release() {
       clearInterval(sampling)
       newcomer.leave()

@@ -19,9 +19,10 @@ export interface Responder {
 /**
  * Writes answers with as few header bytes as HTTP allows.
  *
+ * @param endsConnections asked for each answer: whether it is the last of its connection
  * @param cors null where no other origin may read them
  */
-export function createResponder(isDraining: () => boolean, cors: Cors | null): Responder {
+export function createResponder(endsConnections: () => boolean, cors: Cors | null): Responder {
   function send(response: ServerResponse, status: number, headers: string[], body: Body): void {
     // The client has gone; there is nobody to write to.
     if (response.destroyed) return
@@ -30,7 +31,7 @@ export function createResponder(isDraining: () => boolean, cors: Cors | null): R
       if (isPreflight(request)) cors.allow(headers, request.headers.origin)
       else cors.expose(headers, request.headers.origin)
     }
-    if (isDraining()) headers.push('Connection', 'close')
+    if (endsConnections()) headers.push('Connection', 'close')
     // HTTP/1.1 keeps connections open by default; saying so would cost 53 bytes an answer.
     else if (response.shouldKeepAlive && response.req.httpVersionMinor >= 1)
       response.removeHeader('Connection')

@@ -51,9 +51,10 @@ export interface DataPlaneOptions {
 export function buildDataPlane(services: DataPlaneServices, options: DataPlaneOptions): FastifyInstance {
   const { recommend, recommendBatch, metrics, gate, isDraining, requestLog, onUnexpected } = services
   const cors = createCors(options.corsOrigins)
-  const responder = createResponder(isDraining, cors)
+  const endsConnections = () => isDraining() || acceptQueue.endsConnections()
+  const responder = createResponder(endsConnections, cors)
   // No page may hold a token that names any player.
-  const batchResponder = createResponder(isDraining, null)
+  const batchResponder = createResponder(endsConnections, null)
   const bodies = createRequestBodies()
   const app = fastify({
     logger: false,

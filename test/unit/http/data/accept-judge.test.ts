@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { type AcceptSample, createAcceptJudge } from '../../../../src/http/data/accept-queue.ts'
+import {
+  type AcceptSample,
+  type AcceptVerdict,
+  createAcceptJudge,
+} from '../../../../src/http/data/accept-queue.ts'
 
 const calm = { meanWaitMs: 20, acceptWaitMs: 20 }
 const late = { ...calm, meanWaitMs: 151 }
@@ -8,8 +12,12 @@ type Waits = Omit<AcceptSample, 'at'>
 
 /** Of samples a tenth of a second apart, those at which the queue is emptied. */
 function emptiedAt(...samples: readonly Waits[]): number[] {
-  const isToBeEmptied = createAcceptJudge(150)
-  return samples.flatMap((sample, index) => (isToBeEmptied({ ...sample, at: index * 100 }) ? [index] : []))
+  return verdicts(...samples).flatMap(({ emptiesQueue }, index) => (emptiesQueue ? [index] : []))
+}
+
+function verdicts(...samples: readonly Waits[]): AcceptVerdict[] {
+  const judge = createAcceptJudge(150)
+  return samples.map((sample, index) => judge({ ...sample, at: index * 100 }))
 }
 
 const times = (count: number, sample: Waits): Waits[] => Array.from({ length: count }, () => sample)
@@ -33,6 +41,15 @@ describe.each([
 
 test('one reason may follow the other', () => {
   expect(emptiedAt(...times(5, late), ...times(6, long))).toEqual([10])
+})
+
+test('connections end where it is requests that wait, for as long as that lasts', () => {
+  const ending = (...samples: readonly Waits[]) =>
+    verdicts(...samples).flatMap(({ endsConnections }, index) => (endsConnections ? [index] : []))
+  expect(ending(...times(10, late), ...times(10, calm))).toEqual([])
+  expect(ending(...times(12, late), calm, late, late)).toEqual([10, 11, 14])
+  expect(ending(...times(30, long))).toEqual([])
+  expect(ending(...times(11, late), ...times(5, long), late)).toEqual([10, 16])
 })
 
 test('at its bound it is not stale', () => {
