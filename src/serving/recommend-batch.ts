@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isRefusal, type Refusal, refuse, refuseTo } from '../domain/errors.ts'
 import { limits } from '../domain/limits.ts'
 import type { Format } from '../domain/reasons.ts'
-import type { CompiledModel, CompiledTenant } from '../domain/snapshot.ts'
+import type { CompiledModel } from '../domain/snapshot.ts'
 import type { Batch } from './batch.ts'
 import { createBatchBound } from './batch-bound.ts'
 import { findBatchTargets } from './batch-targets.ts'
@@ -45,7 +45,6 @@ const unacceptable = refuse(
   'not-acceptable',
   'answers come as application/json or as application/vnd.recgate.packed-batch',
 )
-const tooMany = refuse('busy', 'too many batches are being answered; come back in a moment')
 const fullAnswer = refuse(
   'batch-too-large',
   `the answer would be larger than ${limits.batchAnswerBytesMax} bytes; ask for this unit and those behind it in another batch`,
@@ -61,12 +60,15 @@ export function createRecommendBatch(services: RecommendServices) {
 
   async function answer(
     token: VerifiedToken,
-    tenant: CompiledTenant,
+    tenantId: string,
     format: Format,
     request: BatchRequest,
   ): Promise<Omit<BatchAnswer, 'leave'> | Refusal> {
     const batch = await request.body()
     if (isRefusal(batch)) return batch
+    // Of now: a body may take seconds, in which a version may have been rolled back.
+    const tenant = snapshots.current()?.tenants.get(tenantId)
+    if (tenant === undefined) return noSnapshot
     const model = findModel(token, tenant, batch.model === undefined ? {} : { model: batch.model })
     if (isRefusal(model)) return model
     const targets = findBatchTargets(nearCache, tenant, model, batch)
@@ -131,9 +133,9 @@ export function createRecommendBatch(services: RecommendServices) {
     if (format === null) return refuseTo(tenant.id, unacceptable)
 
     const leave = bound.enter(tenant.id)
-    if (leave === null) return refuseTo(tenant.id, tooMany)
+    if (typeof leave !== 'function') return refuseTo(tenant.id, leave)
     try {
-      const outcome = await answer(token, tenant, format, request)
+      const outcome = await answer(token, tenant.id, format, request)
       if (!isRefusal(outcome)) return { ...outcome, leave }
       leave()
       return refuseTo(tenant.id, outcome)

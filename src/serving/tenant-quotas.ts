@@ -84,12 +84,13 @@ export function createTenantQuotas(clock: () => number = () => performance.now()
   }
 }
 
-/** A batch that no waiting helps is told so. */
+/** What no waiting helps is none of the refusals that say when to come back. */
 function refusalOf({ refusal, bucket, concurrencyMax }: Spent, units: number): Refusal {
   const unitsMax = Math.floor(Math.min(bucket.burst, concurrencyMax))
   if (units <= unitsMax) return refusal
   return {
     ...refusal,
+    refused: 'batch-too-large',
     detail: `the quota lets ${unitsMax} units at once pass here, and this batch has ${units}; ask in smaller ones`,
   }
 }

@@ -105,7 +105,8 @@ describe('a quota', () => {
     await applyQuota(quota)
     const gateway = await studio.start()
     const refused = await post(gateway, batch(501))
-    expectProblem(refused, 429, 'quota-exceeded')
+    // No Retry-After: waiting doesn't help.
+    expectProblem(refused, 413, 'batch-too-large')
     expect(jsonOf(refused)['detail']).toBe(
       'the quota lets 500 units at once pass here, and this batch has 501; ask in smaller ones',
     )
@@ -145,7 +146,7 @@ describe('too much to do', () => {
     expect(await single(gateway)).toBe(200)
   })
 
-  test('of one tenant’s batches: its next is busy, players and other tenants are not', async () => {
+  test('of one tenant’s batches: its next is refused, players and other tenants are not', async () => {
     await applyQuota()
     const gateway = await studio.start()
     await post(gateway, batch(1))
@@ -153,7 +154,7 @@ describe('too much to do', () => {
     const inFlight = async () => valuesOf(await scrape(gateway.ops), metricNames.inFlight)['']
     await until('they are in flight', async () => (await inFlight()) === limits.batchesPerTenantMax)
     const refused = await post(gateway, batch(1))
-    expectProblem(refused, 503, 'busy')
+    expectProblem(refused, 429, 'quota-exceeded')
     expect(jsonOf(refused)['detail']).toMatch(/batches/)
     expect(await single(gateway)).toBe(200)
     const other = await studio.issuer.token({ sub: 'server', model: 'games', scope: batchScope })
@@ -176,7 +177,7 @@ describe('too much to do', () => {
       const batches = valuesOf(await scrape(gateway.ops), metricNames.batches)
       return batches['metered,long,2xx'] === limits.batchesPerTenantMax
     })
-    for (const _ of range(2)) expectProblem(await post(gateway, batch(1)), 503, 'busy')
+    for (const _ of range(2)) expectProblem(await post(gateway, batch(1)), 429, 'quota-exceeded')
     expect(await single(gateway)).toBe(200)
     const other = await studio.issuer.token({ sub: 'server', model: 'games', scope: batchScope })
     expect(itemsOf(await postBatch(gateway.data, batch(2), { token: other }))).toHaveLength(2)
@@ -185,6 +186,21 @@ describe('too much to do', () => {
     // They come back one by one.
     await until('there is room for as many at one time', () => hasRoomForAll(gateway))
     for (const connection of unread) connection.destroy()
+  })
+
+  test('a batch is answered by the catalog of when its body had come', async () => {
+    await applyQuota()
+    const gateway = await studio.start()
+    await post(gateway, batch(1))
+    const waiting = openBatch(gateway)
+    await until(
+      'it is in flight',
+      async () => valuesOf(await scrape(gateway.ops), metricNames.inFlight)[''] === 1,
+    )
+    const revision = await applyQuota({ ...wide, concurrency: 1 })
+    const served = () => gateway.gateway.snapshots.current()?.tenants.get('metered')?.revision
+    await until('the change is served', () => served() === revision)
+    expect((await waiting.finish()).status).toBe(413)
   })
 
   test('of reads: units beyond those that may wait are shed, and the others are not', async () => {
@@ -203,7 +219,8 @@ describe('too much to do', () => {
 
 /** Whether as many batches as a tenant may have are let in while none of them is answered. */
 async function hasRoomForAll(gateway: RunningGateway): Promise<boolean> {
-  const refusedOf = (metrics: Metrics) => valuesOf(metrics, metricNames.refusals)['metered,busy'] ?? 0
+  const refusedOf = (metrics: Metrics) =>
+    valuesOf(metrics, metricNames.refusals)['metered,quota-exceeded'] ?? 0
   const refusedBefore = refusedOf(await scrape(gateway.ops))
   const open = range(limits.batchesPerTenantMax).map(() => openBatch(gateway))
   await until('they are in flight, or refused', async () => {

@@ -364,6 +364,24 @@ describe('the body', () => {
     }
   })
 
+  test.each([
+    ['a stranger’s', undefined, 401, 'token-invalid'],
+    ['one that is too long', () => service, 413, 'batch-too-large'],
+  ] as const)('in chunks without end is not read for ever: %s', async (_what, token, status, code) => {
+    const { connection, received } = await open(gateway)
+    connection.on('error', () => undefined)
+    connection.write(batchText('', { headers: chunked, token: token?.() ?? 'x.y.z' }))
+    const piece = chunk(' '.repeat(65_536))
+    let written = 0
+    while (written < 16 * limits.batchBodyBytesDroppedMax && !connection.destroyed) {
+      await new Promise((resolve) => connection.write(piece, resolve))
+      written += piece.length
+    }
+    expect(connection.destroyed).toBe(true)
+    const [reply] = rawReplies(received(), ['POST'])
+    expectRefused(replyOf(reply!), status, code)
+  })
+
   test.each<[what: string, content: string]>([
     ['a size that is none', 'zz\r\n'],
     ['a chunk without its end', `${text.length.toString(16)}\r\n${text}x0\r\n\r\n`],

@@ -288,8 +288,9 @@ function batchKinds(): Kind[] {
         const token = await amber.token(
           goodClaims('https://auth.metered.example', { model: 'games', scope: batchScope }),
         )
-        await postBatch(base, body, { token })
-        return postBatch(base, body, { token, headers })
+        const one = { units: [playerId(0)] }
+        await postBatch(base, one, { token })
+        return postBatch(base, one, { token, headers })
       },
     },
     at(() => failing, 500, 'internal'),

@@ -92,6 +92,7 @@ export function createBatchHandler(services: BatchRouteServices) {
       const { refused: code, detail, tenantId } = outcome
       // Whether its body follows is not known now, and a body could be taken for a request.
       if (!request.raw.complete && awaitsContinue(request.raw)) reply.raw.shouldKeepAlive = false
+      if (!request.raw.complete) bodies.drop(request.raw)
       responder.sendProblem(reply.raw, code, detail)
       const durationMs = performance.now() - receivedAt
       metrics.batchRefused({ code, status: statusOf[code], tenantId, durationMs })

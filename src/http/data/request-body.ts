@@ -9,6 +9,8 @@ import { limits } from '../../domain/limits.ts'
 export interface RequestBodies {
   /** All bytes; a refusal where they are too many, don't come or are no HTTP. What is left is dropped as it comes. */
   read(request: IncomingMessage, response: ServerResponse): Promise<Uint8Array | Refusal>
+  /** What still comes of a request that has its answer is dropped; beyond what that is worth the connection ends. */
+  drop(request: IncomingMessage): void
   /** Says that no more will come: what came is no HTTP, or too late. */
   fail(request: IncomingMessage, code: ErrorCode): void
 }
@@ -49,6 +51,14 @@ export function createRequestBodies(): RequestBodies {
         request.on('end', () => resolve(Buffer.concat(pieces)))
         request.on('error', () => resolve(incomplete))
         request.on('close', () => resolve(incomplete))
+      })
+    },
+    drop(request) {
+      let bytes = 0
+      // Before Node does: what it drops by itself nobody can count.
+      request.on('data', (piece: Buffer) => {
+        bytes += piece.length
+        if (bytes > limits.batchBodyBytesDroppedMax) request.socket.destroy()
       })
     },
     fail(request, code) {

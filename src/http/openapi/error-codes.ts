@@ -122,7 +122,7 @@ export const describedCodes = {
   },
   'batch-too-large': {
     step: 'batch',
-    when: 'a batch has more than 1,000 units or a body of more than 256 KiB; of an item: the answer is full',
+    when: 'a batch has more than 1,000 units, more than the studio’s quota ever lets pass here, or a body of more than 256 KiB; of an item: the answer is full',
     detail: `a batch may have at most ${limits.batchUnitsMax} units, and this one has 1200`,
   },
   'url-too-long': {
@@ -142,7 +142,7 @@ export const describedCodes = {
   },
   'quota-exceeded': {
     step: 'token',
-    when: 'the token’s studio asks for more than its quota; the next seconds may have room, except for a batch that is larger than the quota ever gives',
+    when: 'the token’s studio asks for more than its quota, or has too many batches answered at one time; the next seconds may have room',
     detail: 'there are more requests than have been agreed upon',
   },
   busy: {

@@ -1,23 +1,37 @@
 import { expect, test } from 'vitest'
+import type { ErrorCode } from '../../../src/domain/errors.ts'
 import { createBatchBound } from '../../../src/serving/batch-bound.ts'
 
-test('lets in so many of a tenant, and so many of all', () => {
-  const { enter, leaveOne } = boundOf(3, 2)
-  expect([enter('a'), enter('a'), enter('a')]).toEqual([true, true, false])
-  expect([enter('b'), enter('b'), enter('c')]).toEqual([true, false, false])
+test('lets in so many of a tenant', () => {
+  const { enter, leaveOne } = boundOf(8, 2)
+  expect([enter('a'), enter('a'), enter('a')]).toEqual([true, true, 'quota-exceeded'])
+  expect(enter('b')).toBe(true)
   leaveOne('a')
-  expect([enter('c'), enter('b')]).toEqual([true, false])
-  for (const tenant of ['a', 'b', 'c']) leaveOne(tenant)
-  expect([enter('a'), enter('a'), enter('a')]).toEqual([true, true, false])
+  expect([enter('a'), enter('a')]).toEqual([true, 'quota-exceeded'])
+})
+
+test('leaves room for whoever else comes, until there is none', () => {
+  const { enter, leaveOne } = boundOf(8, 8)
+  const enterAll = (tenant: string) => {
+    let places = 0
+    while (enter(tenant) === true) places++
+    return places
+  }
+  // Each as many as it leaves free.
+  expect([enterAll('a'), enterAll('b'), enterAll('c'), enterAll('d'), enterAll('e')]).toEqual([4, 2, 1, 1, 0])
+  expect([enter('a'), enter('f')]).toEqual(['busy', 'busy'])
+  for (let place = 0; place < 4; place++) leaveOne('a')
+  expect(enterAll('f')).toBe(2)
 })
 
 test('has a place back once, however often it is given', () => {
-  const bound = createBatchBound(3, 2)
-  const leave = bound.enter('a')!
-  expect(bound.enter('a')).not.toBeNull()
+  const bound = createBatchBound(8, 2)
+  const leave = bound.enter('a') as () => void
+  expect(bound.enter('a')).toBeTypeOf('function')
   leave()
   leave()
-  expect([bound.enter('a'), bound.enter('a')]).toEqual([expect.any(Function), null])
+  expect(bound.enter('a')).toBeTypeOf('function')
+  expect(bound.enter('a')).toMatchObject({ refused: 'quota-exceeded' })
 })
 
 /** A bound whose places are given back by their tenants' names. */
@@ -25,10 +39,11 @@ function boundOf(max: number, perTenantMax: number) {
   const bound = createBatchBound(max, perTenantMax)
   const places = new Map<string, (() => void)[]>()
   return {
-    enter(tenant: string): boolean {
+    enter(tenant: string): true | ErrorCode {
       const leave = bound.enter(tenant)
-      if (leave !== null) places.set(tenant, [...(places.get(tenant) ?? []), leave])
-      return leave !== null
+      if (typeof leave !== 'function') return leave.refused
+      places.set(tenant, [...(places.get(tenant) ?? []), leave])
+      return true
     },
     leaveOne: (tenant: string) => places.get(tenant)!.shift()!(),
   }

@@ -95,14 +95,17 @@ describe('a batch', () => {
     const { quotas } = scene(small, slow)
     const most = (units: number) =>
       `the quota lets ${units} units at once pass here, and this batch has 100; ask in smaller ones`
-    expect(detail(quotas.enter(small, 100))).toBe(most(30))
+    expect(quotas.enter(small, 100)).toMatchObject({ refused: 'batch-too-large', detail: most(30) })
     expect(detail(quotas.enter(slow, 100))).toBe(most(21))
     quotas.shareAmong(2)
     expect(detail(quotas.enter(small, 100))).toBe(most(15))
     expect(detail(quotas.enter(slow, 100))).toBe(most(10))
     expect(quotas.enter(slow, 10)).toBeNull()
     // This one may pass in a moment.
-    expect(detail(quotas.enter(slow, 10))).toBe('there are more requests than have been agreed upon')
+    expect(quotas.enter(slow, 10)).toMatchObject({
+      refused: 'quota-exceeded',
+      detail: 'there are more requests than have been agreed upon',
+    })
   })
 
   test('with no unit that fits costs nothing', () => {
