@@ -9,7 +9,7 @@ home="${XDG_CACHE_HOME:-$HOME/.cache}/recgate-ci/airflow-$version"
 if [ ! -e "$home/complete" ]; then
   rm -rf "$home"
   python3 -m venv "$home" >&2
-  "$home/bin/pip" install --quiet --retries 1 uv==0.13.9 >&2
+  "$home/bin/pip" install --quiet --retries 5 uv==0.13.9 >&2
   # requirements.txt is complete, and leaves out what the providers ask for and the DAGs never load.
   "$home/bin/uv" pip install --quiet --system-certs --no-cache --no-deps --python "$home/bin/python" --requirements requirements.txt >&2
   touch "$home/complete"

@@ -9,7 +9,7 @@ home="${XDG_CACHE_HOME:-$HOME/.cache}/recgate-ci/openapi-$version"
 if [ ! -e "$home/complete" ]; then
   rm -rf "$home"
   python3 -m venv "$home" >&2
-  "$home/bin/pip" install --quiet --retries 1 --no-deps --requirement requirements.txt >&2
+  "$home/bin/pip" install --quiet --retries 5 --no-deps --requirement requirements.txt >&2
   touch "$home/complete"
 fi
 echo "$home/bin"
