@@ -34,7 +34,7 @@ export const keyServer: Scenario = {
   async run(ground) {
     const [rate, phaseMs] = ground.isLong ? [500, 70_000] : [200, 1_500]
     ground.setting(
-      `${rate} requests/s with known keys, 20/s with an unknown one; ${phaseMs / 1000} s for each state`,
+      `${rate} requests/s with known keys, 20/s with an unknown one; ${phaseMs / 1000} s for each state; an unknown key whose token comes while keys are fetched for it is refused after that, 250 ms to a second`,
     )
     const scene = await setScene(ground)
     const { stage, server, nextKey } = scene
