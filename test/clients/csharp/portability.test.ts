@@ -13,7 +13,7 @@ import { putSampleClients } from './sample-files.ts'
 
 /**
  * What Unity's IL2CPP, AOT compilers and .NET Standard 2.0 ask of every file, both fetchers included, as the compiled
- * code has it: mcs knows the later .NET Framework, and would take more.
+ * code has it: mcs knows the later .NET Framework, and would take more. Unsafe code it refuses by itself.
  */
 
 const missing = await missingMono()
