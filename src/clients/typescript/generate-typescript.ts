@@ -51,13 +51,15 @@ function nestedTypes(type: ClientType, path: string, names: TypeNames): string[]
     case 'enum': {
       const name = names.of(type)
       const values = type.values.map((value) => `  ${quoted(value)},`)
-      const constant = [
+      const lines = [
         `/** All values of \`${path}\` that are known here. */`,
         `export const ${valuesName(name)} = [`,
         ...values,
         '] as const',
+        `/** A value of \`${path}\`. */`,
+        `export type ${name} = (typeof ${valuesName(name)})[number]`,
       ]
-      return [[...constant, `export type ${name} = (typeof ${valuesName(name)})[number]`].join('\n')]
+      return [lines.join('\n')]
     }
     case 'list':
       return nestedTypes(type.item.type, path, names)

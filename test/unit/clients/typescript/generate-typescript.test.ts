@@ -232,6 +232,7 @@ test('types say which field of the schema they are of', () => {
   expect(text).toContain(
     '/** All values of `my_homes.kind` that are known here. */\nexport const gamesMyHomesItemKindValues = [',
   )
+  expect(text).toContain('/** A value of `my_homes.kind`. */\nexport type GamesMyHomesItemKind = ')
 })
 
 test('records share nothing, neither with one another nor with the bytes that they were read from', async () => {
