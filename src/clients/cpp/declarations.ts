@@ -55,8 +55,13 @@ function itemsOf(path: string): string {
   return `the fields of \`${path}\``
 }
 
-function memberDeclaration({ name, since, value }: CppMember): string {
-  const parts = [valuesOf(value.type), value.optional ? 'May be absent.' : '', growthOf(since, value.standIn)]
+function memberDeclaration({ name, field, since, value }: CppMember): string {
+  const parts = [
+    name === field ? '' : `\`${field}\` in the schema.`,
+    valuesOf(value.type),
+    value.optional ? 'May be absent.' : '',
+    growthOf(since, value.standIn),
+  ]
   const about = parts.filter((part) => part !== '').join(' ')
   const comment = about === '' ? '' : `  /// ${about}\n`
   return `${comment}  ${memberTypeOf(value)} ${name}{};`

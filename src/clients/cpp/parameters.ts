@@ -23,9 +23,10 @@ ${writerOf(named)}
 
 function structOf(parameters: readonly CppParameter[]): string {
   if (parameters.length === 0) return '/// The token alone finds the row.\nstruct Parameters {};\n'
-  const members = parameters.map(({ member, accepts }) => {
+  const members = parameters.map(({ name, member, accepts }) => {
     const type = accepts.type === 'uint' ? 'std::int64_t' : 'std::string'
-    return `  /// ${commentText(capital(rule(accepts)))}.\n  ${type} ${member}{};`
+    const called = name === member ? '' : `\`${name}\` in the row key. `
+    return `  /// ${commentText(`${called}${capital(rule(accepts))}`)}.\n  ${type} ${member}{};`
   })
   return `/// What finds the row, beside the token.\nstruct Parameters {\n${members.join('\n')}\n};\n`
 }

@@ -11,7 +11,7 @@ export function decoderFile(model: ClientModel, record: CsharpRecord, namespace:
   const whose = `the model ${model.modelId} of ${model.tenantId}`
   const types = [
     [...summary(`What ${whose} recommends.`), ...recordClass(record.typeName, record.members)],
-    ...record.types.map((type) => namedType(type)),
+    ...record.types.map((type) => [...summary(typeSummary(type)), ...namedType(type)]),
     ...textsClass(record),
     decoderClass(model, record),
   ]
@@ -24,6 +24,10 @@ function recordClass(typeName: string, members: readonly CsharpMember[]): string
     `public ${propertyType(value)} ${property} { get; set; }`,
   ])
   return block(`public sealed class ${typeName}`, separated(properties))
+}
+
+function typeSummary({ kind, path }: CsharpNamedType): string {
+  return kind === 'struct' ? `The fields of <c>${path}</c>.` : `Values of <c>${path}</c>.`
 }
 
 function namedType(type: CsharpNamedType): string[] {

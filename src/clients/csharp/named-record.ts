@@ -32,9 +32,16 @@ export interface CsharpValue {
 }
 
 export type CsharpNamedType =
-  | { readonly kind: 'struct'; readonly typeName: string; readonly members: readonly CsharpMember[] }
+  | {
+      readonly kind: 'struct'
+      /** The value's. */
+      readonly path: string
+      readonly typeName: string
+      readonly members: readonly CsharpMember[]
+    }
   | {
       readonly kind: 'enum'
+      readonly path: string
       readonly typeName: string
       readonly values: readonly string[]
       /** In the values' order. */
@@ -132,13 +139,14 @@ class Naming {
       case 'struct': {
         const typeName = this.#scope.take(stem)
         const place = this.types.length
-        const named = { kind: type.kind, typeName, members: this.members(type.members, typeName, stem, path) }
+        const members = this.members(type.members, typeName, stem, path)
+        const named = { kind: type.kind, path, typeName, members }
         // Before those that are in it.
         this.types.splice(place, 0, named)
         return { value, path, typeName, item: null, named }
       }
       case 'enum': {
-        const named = { kind: type.kind, typeName: this.#scope.take(stem), ...enumNames(type.values) }
+        const named = { kind: type.kind, path, typeName: this.#scope.take(stem), ...enumNames(type.values) }
         this.types.push(named)
         return { value, path, typeName: named.typeName, item: null, named }
       }

@@ -1,7 +1,7 @@
 /** The class of a model's query parameters, which checks them when it is made. */
 import type { ClientModel, ClientParameter } from '../client-model.ts'
 import { camelCase, NameScope, pascalCase } from './names.ts'
-import { block, separated, stringLiteral, summary } from './text.ts'
+import { block, commentText, separated, stringLiteral, summary } from './text.ts'
 
 /** Empty where the model has none. */
 export function parametersClass({ parameters, modelId }: ClientModel, prefix: string): string[] {
@@ -31,10 +31,10 @@ export function parametersClass({ parameters, modelId }: ClientModel, prefix: st
         ...fields,
         [
           ...summary('Throws an ArgumentException that says which one does not fit, and what would.'),
-          ...named.map(
-            ({ argument, accepts }) =>
-              `/// <param name="${argument.replace('@', '')}">${ruleOf(accepts)}</param>`,
-          ),
+          ...named.map(({ name, argument, accepts }) => {
+            const about = `<c>${commentText(name)}</c>: ${ruleOf(accepts)}`
+            return `/// <param name="${argument.replace('@', '')}">${about}</param>`
+          }),
           ...block(`public ${prefix}Parameters(${signature.join(', ')})`, [
             `Query = ${pairs.join(' + "&" + ')};`,
           ]),

@@ -1,11 +1,11 @@
 import type { ClientMember, ClientParameter, ClientType, ClientValue } from '../client-model.ts'
-import { quoted } from './literals.ts'
+import { quoted, shown } from './literals.ts'
 
 /** What a reader of the generated code wants to know of a field: bounds, units, and what stands in for it. */
 export function memberComment({ since, value }: ClientMember): string {
   const sentences = [valueSentence(value)]
   if (value.optional) sentences.push('Absent where there is none.')
-  if (since > 1) sentences.push(`Since revision ${since} of the schema.`)
+  if (since > 1) sentences.push(growthSentence(since, value))
   return comment(sentences.filter((sentence) => sentence !== '').join(' '))
 }
 
@@ -18,6 +18,14 @@ export function parameterComment({ accepts }: ClientParameter): string {
     case 'id':
       return comment(`1 to ${accepts.maxBytes} of A-Z, a-z, 0-9, "_", "." and "-".`)
   }
+}
+
+const shownCharactersMax = 60
+
+function growthSentence(since: number, { standIn }: ClientValue): string {
+  const text = standIn === undefined ? 'absent' : shown(standIn)
+  const older = text.length > shownCharactersMax ? 'what the schema says' : text
+  return `Since revision ${since} of the schema; in records that are older: ${older}.`
 }
 
 /** With the end of its line; nothing for nothing. No text can end it early. */

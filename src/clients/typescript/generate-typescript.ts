@@ -42,22 +42,33 @@ function decoderText(model: ClientModel): string {
 function typeDeclarations(model: ClientModel, names: TypeNames): string[] {
   const doc = `/** A record of the model ${model.modelId} of ${model.tenantId}. */\n`
   const record = doc + interfaceOf(`${names.prefix}Record`, model.members, names)
-  return [record, ...model.members.flatMap(({ value }) => nestedTypes(value.type, names))]
+  return [record, ...model.members.flatMap((member) => nestedTypes(member.value.type, member.name, names))]
 }
 
-function nestedTypes(type: ClientType, names: TypeNames): string[] {
+/** @param path of the field from the record, as errors name it */
+function nestedTypes(type: ClientType, path: string, names: TypeNames): string[] {
   switch (type.kind) {
     case 'enum': {
       const name = names.of(type)
       const values = type.values.map((value) => `  ${quoted(value)},`)
-      const constant = [`export const ${valuesName(name)} = [`, ...values, '] as const']
-      return [[...constant, `export type ${name} = (typeof ${valuesName(name)})[number]`].join('\n')]
+      const lines = [
+        `/** All values of \`${path}\` that are known here. */`,
+        `export const ${valuesName(name)} = [`,
+        ...values,
+        '] as const',
+        `/** A value of \`${path}\`. */`,
+        `export type ${name} = (typeof ${valuesName(name)})[number]`,
+      ]
+      return [lines.join('\n')]
     }
     case 'list':
-      return nestedTypes(type.item.type, names)
+      return nestedTypes(type.item.type, path, names)
     case 'struct': {
-      const inner = type.members.flatMap(({ value }) => nestedTypes(value.type, names))
-      return [interfaceOf(names.of(type), type.members, names), ...inner]
+      const inner = type.members.flatMap(({ name, value }) =>
+        nestedTypes(value.type, `${path}.${name}`, names),
+      )
+      const doc = `/** The fields of \`${path}\`. */\n`
+      return [doc + interfaceOf(names.of(type), type.members, names), ...inner]
     }
     default:
       return []

@@ -6,7 +6,16 @@ const invisible = /[\u007f-\u009f\u2028\u2029]|\p{Cf}/gu
 /** A string literal. */
 export function quoted(text: string): string {
   const inner = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
-  return `'${inner.replace(invisible, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)}'`
+  return `'${visible(inner)}'`
+}
+
+/** A value as JSON has it, for a comment. */
+export function shown(value: unknown): string {
+  return visible(JSON.stringify(value))
+}
+
+function visible(text: string): string {
+  return text.replace(invisible, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }
 
 /** A value as JSON holds it, as an expression; made anew wherever it stands, since records are their readers'. */

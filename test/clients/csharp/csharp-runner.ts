@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { ClientModel } from '../../../src/clients/client-model.ts'
 import { generateCsharp } from '../../../src/clients/csharp/generate-csharp.ts'
 import { type ClientRunner, processProgram } from '../support/client-runner.ts'
 import { answersFile } from './json-writer.ts'
@@ -10,21 +11,24 @@ const programFiles = ['decoder-runner.cs', 'framed-bytes.cs', 'json-text.cs'].ma
 export const csharpRunner: ClientRunner = {
   name: 'C# on mono',
   missing: missingMono,
-  async build(models, directory) {
-    const files = [...programFiles]
-    const namespaces: string[] = []
-    for (const [index, model] of models.entries()) {
-      const [decoder] = generateCsharp(model)
-      const namespace = /^namespace (.*)$/m.exec(decoder!.text)![1]!
-      files.push(await put(directory, `${index}.${decoder!.path}`, decoder!.text))
-      files.push(await put(directory, `${index}.answers.cs`, answersFile(model, namespace)))
-      namespaces.push(namespace)
-    }
-    files.push(await put(directory, 'models.cs', modelsFile(namespaces)))
-    const output = join(directory, 'decoders.exe')
-    await compileCsharp({ output, files })
-    return processProgram(['mono', output])
-  },
+  build: async (models, directory) => processProgram(['mono', await buildDecoders(models, directory)]),
+}
+
+/** Answers the program's path. */
+export async function buildDecoders(models: readonly ClientModel[], directory: string): Promise<string> {
+  const files = [...programFiles]
+  const namespaces: string[] = []
+  for (const [index, model] of models.entries()) {
+    const [decoder] = generateCsharp(model)
+    const namespace = /^namespace (.*)$/m.exec(decoder!.text)![1]!
+    files.push(await put(directory, `${index}.${decoder!.path}`, decoder!.text))
+    files.push(await put(directory, `${index}.answers.cs`, answersFile(model, namespace)))
+    namespaces.push(namespace)
+  }
+  files.push(await put(directory, 'models.cs', modelsFile(namespaces)))
+  const output = join(directory, 'decoders.exe')
+  await compileCsharp({ output, files })
+  return output
 }
 
 /** The model of an index. */

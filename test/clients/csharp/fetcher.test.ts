@@ -339,7 +339,39 @@ describe.skipIf(missing !== null).each(fetcherKinds)('the fetcher by %s', (kind)
   })
 
   // HttpClient's has nothing to dispose of.
-  if (kind === 'unity')
+  if (kind === 'unity') {
+    test('disposes of a stopped coroutine’s request with the first fetch after its deadline', async () => {
+      const [early, late] = [start(), start(['1000'])]
+      for (const fetching of [early, late]) {
+        watched.meddle(() => new Promise(() => undefined))
+        const asked = watched.seen.length
+        const stopped = fetching.fetch(...here)
+        await until('the gateway was asked', () => watched.seen.length > asked)
+        fetching.cancel()
+        expect(await stopped).toEqual({ refused: 'cancelled' })
+        expect(await fetching.held()).toBe(1)
+      }
+      watched.meddle(null)
+      // For all that it knows, that one may still come back.
+      await early.fetch(...here)
+      expect(await early.held()).toBe(1)
+      await until('its deadline is over', async () => {
+        await late.fetch(...here)
+        return (await late.held()) === 0
+      })
+    })
+
+    test('says deadline where another fetch came between it and its end', async () => {
+      const fetching = start(['2000'])
+      watched.meddle((answer, count) => (count === 1 ? new Promise(() => undefined) : answer))
+      const fetched = fetching.fetch(...here)
+      await until('the gateway was asked', () => watched.seen.length === 1)
+      fetching.beLate()
+      expect(await fetched).toMatchObject({ ...builtIn, status: 0, code: 'deadline' })
+      expect(watched.seen.length).toBe(2)
+      expect(await fetching.held()).toBe(0)
+    })
+
     test('asks nobody after it was disposed of, whatever it was at', async () => {
       const disposed = { ...builtIn, code: 'network', detail: 'no answer: the fetcher was disposed of' }
       const asking = start([], ['never'])
@@ -369,7 +401,9 @@ describe.skipIf(missing !== null).each(fetcherKinds)('the fetcher by %s', (kind)
       await until('the gateway was asked', () => watched.seen.length === 2)
       sending.dispose()
       expect(await sent).toEqual({ ...disposed, status: 0 })
+      expect(await sending.held()).toBe(0)
     })
+  }
 
   test('falls back to what it has kept, or else to the built-in record, when the gateway is gone', async () => {
     const [fetching, forgetful] = [start(), start([longMs, 'no-kept'])]

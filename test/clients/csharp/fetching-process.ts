@@ -28,12 +28,23 @@ interface Refused {
   readonly refused: string
 }
 
+/** How many requests of Unity's nobody has disposed of. */
+interface Held {
+  readonly held: string
+}
+
+type Told = Fetched | Refused | Held
+
 export interface FetchingProcess {
   fetch(...values: readonly string[]): Promise<Fetched | Refused>
   /** Of the fetch that is under way. */
   cancel(): void
   /** Of the fetcher, while a fetch is under way; only the one for Unity can be. */
   dispose(): void
+  /** Has no frames until the deadline of the fetch under way is over, and then another fetch before that one; in Unity. */
+  beLate(): void
+  /** Requests that nobody has disposed of, in Unity. */
+  held(): Promise<number>
   /** What the fetcher said each time when it asked for a token: whether the last one has expired. */
   readonly refreshes: boolean[]
   /** @throws {Error} with what it wrote, where it ended badly */
@@ -79,25 +90,28 @@ export function startFetching(
   tokenFor: (refresh: boolean) => string,
 ): FetchingProcess {
   const refreshes: boolean[] = []
-  const waiting: ((fetched: Fetched | Refused) => void)[] = []
+  const waiting: ((told: Told) => void)[] = []
   const running = startMono(program, args, {
     onLine: (line) => {
-      const told = JSON.parse(line) as Fetched | Refused | { readonly refresh: boolean }
+      const told = JSON.parse(line) as Told | { readonly refresh: boolean }
       if (!('refresh' in told)) return waiting.shift()?.(told)
       refreshes.push(told.refresh)
       running.write(`token ${tokenFor(told.refresh)}`)
     },
   })
+  function ask<Answer extends Told>(line: string): Promise<Answer> {
+    const told = new Promise<Told>((resolve) => waiting.push(resolve))
+    running.write(line)
+    return Promise.race([
+      told as Promise<Answer>,
+      running.ended.then(() => Promise.reject(new Error('it ended too early'))),
+    ])
+  }
   return {
     refreshes,
-    fetch(...values) {
-      const fetched = new Promise<Fetched | Refused>((resolve) => waiting.push(resolve))
-      running.write(values.join('\t'))
-      return Promise.race([
-        fetched,
-        running.ended.then(() => Promise.reject(new Error('it ended too early'))),
-      ])
-    },
+    fetch: (...values) => ask<Fetched | Refused>(values.join('\t')),
+    beLate: () => running.write('late'),
+    held: async () => Number((await ask<Held>('held')).held),
     cancel: () => running.write('cancel'),
     dispose: () => running.write('dispose'),
     async close() {

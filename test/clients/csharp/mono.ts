@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Debian's C# compiler and what runs its programs. */
@@ -28,10 +28,12 @@ export async function put(directory: string, name: string, text: string): Promis
 }
 
 export interface Compilation {
-  /** A program. */
+  /** A program, or a library where its name ends in `.dll`. */
   readonly output: string
   readonly files: readonly string[]
   readonly references?: readonly string[]
+  /** A directory of reference assemblies, which then are all that it knows of .NET. */
+  readonly framework?: string
   readonly defines?: readonly string[]
   /** Where there are several. */
   readonly main?: string
@@ -41,15 +43,19 @@ export interface Compilation {
 
 /** Every warning is an error. @throws with what the compiler says */
 export async function compileCsharp(compilation: Compilation): Promise<void> {
-  const { output, files, references = [], defines = [], main, silenced = [] } = compilation
+  const { output, files, references = [], framework, defines = [], main, silenced = [] } = compilation
   const args = [
     `-langversion:${languageVersion}`,
     '-warn:4',
     '-warnaserror',
     '-optimize',
     `-out:${output}`,
+    ...(output.endsWith('.dll') ? ['-target:library'] : []),
+    ...(framework === undefined ? [] : ['-nostdlib', '-noconfig', `-r:${framework}/mscorlib.dll`]),
     ...(main === undefined ? [] : [`-main:${main}`]),
-    ...references.map((reference) => `-r:${reference}`),
+    ...references.map(
+      (reference) => `-r:${framework === undefined ? reference : resolve(framework, reference)}`,
+    ),
     ...defines.map((define) => `-define:${define}`),
     ...silenced.map((number) => `-nowarn:${number}`),
     ...files,
@@ -64,9 +70,9 @@ export function compileProgram(compilation: Compilation): Promise<void> {
 }
 
 async function runCompiler(args: readonly string[], output: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+  await new Promise<void>((succeed, reject) => {
     execFile('mcs', args, { maxBuffer: 2 ** 24 }, (error, stdout, stderr) => {
-      if (error === null) return resolve()
+      if (error === null) return succeed()
       reject(new Error(`mcs doesn't compile ${output}:\n${`${stdout}${stderr}`.slice(0, 4_000)}`))
     })
   })

@@ -105,6 +105,16 @@ describe.skipIf(missing !== null)('the pages’ C#', () => {
       expect(await eventually(play, shown!)).toBe(shown)
     })
 
+    test.each([
+      ['Recommendations', 'games'],
+      ['Offer', 'starter-offer'],
+    ])('%s fetches again when it is activated again', async (component, model) => {
+      const { shown } = blocks.find(({ code }) => code.includes(`class ${component} :`))!
+      const play = () => page('again', component, data, tokens.get(model)!)
+      const expected = `inactive, which leaves no coroutine\n${shown}`
+      expect(await eventually(play, expected)).toBe(expected)
+    })
+
     test('without a gateway the sample warns and shows the built-in record', async () => {
       const printed = await page('play', 'Recommendations', 'http://127.0.0.1:9', tokens.get('games')!)
       expect(printed.split('\n')).toEqual([

@@ -17,8 +17,8 @@ namespace __Namespace__
 
         private readonly FetchCore core;
         private readonly __Model__UnityTokenCallback token;
-        private readonly global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest> running =
-            new global::System.Collections.Generic.List<global::UnityEngine.Networking.UnityWebRequest>();
+        private readonly global::System.Collections.Generic.List<Sent> running =
+            new global::System.Collections.Generic.List<Sent>();
         private bool disposed;
 
         /// <param name="url">As it stands in the e-mail: https://recommendations.example.com</param>
@@ -45,17 +45,14 @@ namespace __Namespace__
 #endif
 
         /// <summary>
-        /// For OnDestroy: ends the requests of coroutines that Unity has stopped. Those of other objects end, too, without
-        /// another request: with a kept or built-in record, and the error network.
+        /// For OnDestroy: ends the requests of coroutines that Unity has stopped, which otherwise end with the first fetch
+        /// after their deadline. Those of other objects end, too, without another request: with a kept or built-in record,
+        /// and the error network.
         /// </summary>
         public void Dispose()
         {
             disposed = true;
-            foreach (var request in running)
-            {
-                request.Abort();
-                request.Dispose();
-            }
+            foreach (var sent in running) End(sent.Request);
             running.Clear();
         }
 
@@ -73,11 +70,10 @@ namespace __Namespace__
                 }
                 else if (fetch.Step == FetchStep.Send)
                 {
-                    var operation = Send(fetch);
-                    if (operation == null) continue;
-                    var request = operation.webRequest;
-                    while (IsUnderWay(fetch, request, operation)) yield return null;
-                    End(fetch, request, operation);
+                    var sent = Send(fetch);
+                    if (sent == null) continue;
+                    while (IsUnderWay(sent)) yield return null;
+                    Take(sent);
                 }
                 else
                 {
@@ -109,8 +105,9 @@ namespace __Namespace__
         }
 
         /// <summary>Null where Unity doesn't send it: newer ones refuse http, by an exception.</summary>
-        private global::UnityEngine.Networking.UnityWebRequestAsyncOperation Send(Fetch fetch)
+        private Sent Send(Fetch fetch)
         {
+            EndAbandoned();
             var request = global::UnityEngine.Networking.UnityWebRequest.Get(fetch.Url);
             try
             {
@@ -121,9 +118,9 @@ namespace __Namespace__
                 if (fetch.IfNoneMatch != null) request.SetRequestHeader("If-None-Match", fetch.IfNoneMatch);
                 if (fetch.GatewayDeadlineMs != null)
                     request.SetRequestHeader("Recgate-Deadline-Ms", fetch.GatewayDeadlineMs);
-                var operation = request.SendWebRequest();
-                running.Add(request);
-                return operation;
+                var sent = new Sent { Fetch = fetch, Request = request, Operation = request.SendWebRequest() };
+                running.Add(sent);
+                return sent;
             }
             catch (global::System.Exception problem)
             {
@@ -133,35 +130,51 @@ namespace __Namespace__
             }
         }
 
-        private bool IsUnderWay(
-            Fetch fetch,
-            global::UnityEngine.Networking.UnityWebRequest request,
-            global::UnityEngine.Networking.UnityWebRequestAsyncOperation operation)
+        /// <summary>
+        /// A coroutine that Unity stops is told nothing, and never comes back for its request. One that still runs is past
+        /// its deadline here, too.
+        /// </summary>
+        private void EndAbandoned()
         {
-            // What was disposed of can't be asked.
-            return running.Contains(request) && !operation.isDone && fetch.RemainingMs > 0 &&
-                request.downloadedBytes <= FetchCore.BodyBytesMax;
+            for (int index = running.Count - 1; index >= 0; index--)
+            {
+                if (running[index].Fetch.RemainingMs > 0) continue;
+                End(running[index].Request);
+                running.RemoveAt(index);
+            }
         }
 
-        private void End(
-            Fetch fetch,
-            global::UnityEngine.Networking.UnityWebRequest request,
-            global::UnityEngine.Networking.UnityWebRequestAsyncOperation operation)
+        private static void End(global::UnityEngine.Networking.UnityWebRequest request)
         {
-            // Whoever disposed of the fetcher disposed of the request.
-            if (!running.Remove(request))
+            request.Abort();
+            request.Dispose();
+        }
+
+        private bool IsUnderWay(Sent sent)
+        {
+            // What was disposed of can't be asked.
+            return running.Contains(sent) && !sent.Operation.isDone && sent.Fetch.RemainingMs > 0 &&
+                sent.Request.downloadedBytes <= FetchCore.BodyBytesMax;
+        }
+
+        /// <summary>What came of it, unless somebody else has ended it.</summary>
+        private void Take(Sent sent)
+        {
+            var fetch = sent.Fetch;
+            if (!running.Remove(sent))
             {
-                fetch.NetworkFailed(DisposedOf);
+                if (disposed) fetch.NetworkFailed(DisposedOf);
+                else fetch.DeadlinePassed();
                 return;
             }
-            using (request)
+            using (var request = sent.Request)
             {
                 if (request.downloadedBytes > FetchCore.BodyBytesMax)
                 {
                     request.Abort();
                     fetch.AnswerTooLong((int)request.responseCode);
                 }
-                else if (!operation.isDone)
+                else if (!sent.Operation.isDone)
                 {
                     request.Abort();
                     fetch.DeadlinePassed();
@@ -192,6 +205,14 @@ namespace __Namespace__
                 RetryAfter = request.GetResponseHeader("Retry-After"),
                 Body = request.downloadHandler.data ?? new byte[0]
             };
+        }
+
+        /// <summary>A request until somebody disposes of it.</summary>
+        private sealed class Sent
+        {
+            internal Fetch Fetch;
+            internal global::UnityEngine.Networking.UnityWebRequest Request;
+            internal global::UnityEngine.Networking.UnityWebRequestAsyncOperation Operation;
         }
 
         /// <summary>What a token callback hands over; only the first time counts.</summary>

@@ -12,7 +12,9 @@ namespace RecgateTests
     /// One fetcher, which lives as long as its standard input. A line is a request's parameters, with tabs between them;
     /// what came of it is a line of JSON. Where the fetcher wants a token, a line {"refresh":…} asks for it, and a line
     /// "token …" gives it: "-" is none, "never" no answer, "throw" a callback that fails. "cancel" while a request is under
-    /// way ends it, as its caller would; "dispose" disposes of a fetcher that can be.
+    /// way ends it, as its caller would, in Unity by stopping its coroutine; "dispose" disposes of a fetcher that can be;
+    /// "late" stops the frames of a fetch in Unity until its deadline is over, and fetches the same with another coroutine
+    /// before it goes on. "held" asks how many requests of Unity's nobody has disposed of.
     ///
     ///     fetcher-runner.exe http|unity URL DEADLINE_MS [no-model] [no-kept] [GATEWAY_DEADLINE_MS]
     /// </summary>
@@ -22,6 +24,7 @@ namespace RecgateTests
         private static readonly BlockingCollection<string> Tokens = new BlockingCollection<string>();
         private static volatile bool isCancelled;
         private static volatile bool isDisposed;
+        private static volatile bool isLate;
         private static readonly StreamWriter Answers =
             new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { NewLine = "\n", AutoFlush = true };
 
@@ -40,6 +43,11 @@ namespace RecgateTests
             }
             foreach (string line in Lines.GetConsumingEnumerable())
             {
+                if (line == "held")
+                {
+                    Tell("held", UnityEngine.Networking.UnityWebRequest.Held.ToString());
+                    continue;
+                }
                 isCancelled = false;
                 try
                 {
@@ -75,6 +83,14 @@ namespace RecgateTests
 
         public static bool IsDisposed { get { return isDisposed; } }
 
+        /// <summary>True once for each time that the test says so.</summary>
+        public static bool TakeLate()
+        {
+            bool wasLate = isLate;
+            isLate = false;
+            return wasLate;
+        }
+
         private static void ReadLines()
         {
             var input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false));
@@ -83,6 +99,7 @@ namespace RecgateTests
             {
                 if (line == "cancel") isCancelled = true;
                 else if (line == "dispose") isDisposed = true;
+                else if (line == "late") isLate = true;
                 else if (line.StartsWith("token ")) Tokens.Add(line.Substring(6));
                 else Lines.Add(line);
             }

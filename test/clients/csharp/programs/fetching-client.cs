@@ -40,9 +40,11 @@ namespace __Namespace__
     {
         private readonly __Model__UnityFetcher fetcher;
         private readonly global::RecgateTests.Frames frames = new global::RecgateTests.Frames();
+        private readonly int deadlineMs;
 
         internal UnityFetching(string url, __Model__FetchOptions options)
         {
+            deadlineMs = options.DeadlineMs;
             fetcher = new __Model__UnityFetcher(url, Token, options);
         }
 
@@ -54,7 +56,11 @@ namespace __Namespace__
             {
                 result = given;
                 results++;
-            }), DisposeIfAsked);
+            }), () =>
+            {
+                DisposeIfAsked();
+                if (global::RecgateTests.FetcherRunner.TakeLate()) BeLate(values);
+            });
             if (!isWhole) throw new global::System.OperationCanceledException();
             if (results != 1) throw new global::System.InvalidOperationException("done was called " + results + " times");
             return ResultText.Of(result);
@@ -64,6 +70,13 @@ namespace __Namespace__
         private void DisposeIfAsked()
         {
             if (global::RecgateTests.FetcherRunner.IsDisposed) fetcher.Dispose();
+        }
+
+        /// <summary>As a game that was in the background, and whose other object comes first when it is back.</summary>
+        private void BeLate(string[] values)
+        {
+            global::System.Threading.Thread.Sleep(deadlineMs);
+            frames.Run(fetcher.Fetch(FetchingParameters.Of(values), given => { }), () => { });
         }
 
         /// <summary>Gives the token a frame later, as a game would that asks a server of its own.</summary>

@@ -9,6 +9,7 @@ namespace RecgateTests
     /// What Unity does with the components of docs/unity.md:
     ///
     ///     unity-page.exe play COMPONENT URL TOKEN   fills in its fields, and plays until its coroutines are over
+    ///     unity-page.exe again COMPONENT URL TOKEN  deactivates it while it fetches, activates it, and plays on
     ///     unity-page.exe destroy COMPONENT URL      wakes it, and destroys it, whether or not it woke
     ///     unity-page.exe token SIGN_IN_URL          asks a PlayerToken three times, at last for another token
     ///     unity-page.exe read HEX                   reads saved bytes
@@ -17,7 +18,7 @@ namespace RecgateTests
     {
         public static void Main(string[] args)
         {
-            if (args[0] == "play") Play(args);
+            if (args[0] == "play" || args[0] == "again") Play(args);
             else if (args[0] == "destroy") Destroy(args[1], args[2]);
             else if (args[0] == "token") AskForTokens(args[1]);
             else Console.WriteLine(string.Join(", ", SavedRecommendation.Read(Unframed(args[1])).Games));
@@ -29,9 +30,26 @@ namespace RecgateTests
             Fill(component, "url", args[2]);
             Fill(component, "token", args[3]);
             Send(component, "Awake");
+            Send(component, "OnEnable");
             Send(component, "Start");
+            if (args[0] == "again") Reactivate(component);
             Run(component);
+            Deactivate(component);
             Send(component, "OnDestroy");
+        }
+
+        /// <summary>Start isn't sent again, as Unity doesn't.</summary>
+        private static void Reactivate(MonoBehaviour component)
+        {
+            Deactivate(component);
+            Console.WriteLine("inactive, which leaves " + (component.Frame() ? "a coroutine" : "no coroutine"));
+            Send(component, "OnEnable");
+        }
+
+        private static void Deactivate(MonoBehaviour component)
+        {
+            Send(component, "OnDisable");
+            component.StopAllCoroutines();
         }
 
         private static void Destroy(string name, string url)
@@ -46,7 +64,9 @@ namespace RecgateTests
             catch (TargetInvocationException problem)
             {
                 Console.WriteLine(problem.InnerException.GetType().Name);
+                Send(component, "OnEnable");
             }
+            Deactivate(component);
             Send(component, "OnDestroy");
         }
 

@@ -56,6 +56,11 @@ namespace UnityEngine
             return new Coroutine();
         }
 
+        public void StopAllCoroutines()
+        {
+            coroutines.Clear();
+        }
+
         /// <summary>One frame; false once nothing is left to do. Not Unity's: the tests' own.</summary>
         public bool Frame()
         {
@@ -117,11 +122,15 @@ namespace UnityEngine.Networking
         private volatile bool aborted;
         private bool disposed;
 
+        /// <summary>How many nobody has disposed of, for the tests: each holds what no garbage collector frees.</summary>
+        internal static int Held { get; private set; }
+
         private UnityWebRequest(string url)
         {
             request = (HttpWebRequest)WebRequest.Create(url);
             request.KeepAlive = false;
             downloadHandler = new DownloadHandler();
+            Held++;
         }
 
         public static UnityWebRequest Get(string url)
@@ -207,6 +216,7 @@ namespace UnityEngine.Networking
 
         public void Dispose()
         {
+            if (!disposed) Held--;
             disposed = true;
         }
 

@@ -65,13 +65,31 @@ describe('generateCpp', () => {
     expect(text).toContain('namespace recgate::studio::starter_offer {')
     expect(text).toContain('  Segment segment{};')
     expect(text).toContain(
-      '  /// -1 to 1 in steps of 0.25. May be absent.\n  std::optional<double> class_{};',
+      '  /// `class` in the schema. -1 to 1 in steps of 0.25. May be absent.\n  std::optional<double> class_{};',
     )
     // A member is called Home, so that no type may be.
     expect(text).toContain('struct Home_ {\n  bool seen{};\n  /// 0 to 7.\n  std::int32_t Home{};\n};')
     expect(text).toContain('  /// "\\u30d7\\u30ec\\u30a4\\u30e4\\u30fc"\n  value_0 = 0,')
     expect(text).toContain('Since revision 2; in records that are older: "a\\u003fb\\n\\u65e5".')
     expect(text).toContain('record.later = std::string("a\\077b\\012\\346\\227\\245");')
+  })
+
+  it('says what the schema calls whatever C++ calls otherwise', () => {
+    const fields = ['IN', 'int', '_Big', 'a__b', 'Home', 'plain'] as const
+    const struct = { type: 'struct', fields: { IN: { type: 'uint', max: 7 } } } as const
+    const text = textOf(
+      modelOf({ ...Object.fromEntries(fields.map((name) => [name, { type: 'bool' }])), home: struct }),
+      'studio.starter-offer.hpp',
+    )
+    for (const [field, name] of [
+      ['IN', 'IN_'],
+      ['int', 'int_'],
+      ['_Big', 'field_Big'],
+      ['a__b', 'a_b'],
+    ])
+      expect(text).toContain(`  /// \`${field}\` in the schema.\n  bool ${name}{};`)
+    expect(text).toContain('  bool Home{};\n  bool plain{};\n')
+    expect(text).toContain('/// The fields of `home`.\nstruct Home_ {\n  /// `IN` in the schema. 0 to 7.\n')
   })
 
   it('checks and encodes the parameters of the row key', () => {
@@ -82,9 +100,10 @@ describe('generateCpp', () => {
       { query: 'shop-id', values: ['a b', 'c'] },
     ]
     const text = textOf(modelOf(record, { key }), 'studio.starter-offer.fetcher.hpp')
-    expect(text).toContain('std::string shop_id{};')
-    expect(text).toContain('std::int64_t level{};')
-    expect(text).toContain('/// One of a b, c.\n  std::string shop_id_{};')
+    const id = '1 to 8 of A-Z, a-z, 0-9, "_", "." and "-"'
+    expect(text).toContain(`  /// \`shop.id\` in the row key. ${id}.\n  std::string shop_id{};`)
+    expect(text).toContain('  /// 0 to 99.\n  std::int64_t level{};')
+    expect(text).toContain('  /// `shop-id` in the row key. One of a b, c.\n  std::string shop_id_{};')
     expect(text).toContain('add_parameter(query, "shop-id", parameters.shop_id_);')
     expect(text).toContain(
       'if (parameters.level < 0 || parameters.level > 99) return "level: must be 0 to 99";',

@@ -100,6 +100,21 @@ describe('generated C#', () => {
     )
   })
 
+  test('says what the schema calls each type, value and parameter', () => {
+    const [decoder, rules] = generateCsharp(everything).map(({ text }) => text)
+    expect(decoder).toContain(
+      '/// <summary>Values of <c>kind</c>.</summary>\n    public enum StarterOfferKind\n',
+    )
+    expect(decoder).toContain('/// <summary><c>new</c></summary>\n        New = 0,')
+    expect(decoder).toContain(
+      '/// <summary>The fields of <c>homes</c>.</summary>\n    public sealed class StarterOfferHomesItem\n',
+    )
+    expect(rules).toContain(
+      '/// <param name="class"><c>class</c>: One of the values that the model declares.</param>',
+    )
+    expect(rules).toContain('/// <param name="xY"><c>x.y</c>: 0 to 9.</param>')
+  })
+
   test('lets no text end a comment, a string or a line', () => {
     const values = ['a\n}', 'b\u2028}', 'c</summary>', 'd"; }', 'e\\', '\u202ef', '\u0085', '\ufeff', '*/']
     const text = decoderOf(modelOf({ kind: { type: 'enum', values } }))

@@ -192,19 +192,47 @@ test('comments say bounds, units, and what stands in', () => {
       optional: true,
     },
     kind: { type: 'enum', values: ['a', 'b'], room: 9, default: 'b' },
-    list: { type: 'list', maxItems: 4, items: { type: 'int', min: -3, max: 3 }, default: [], since: 5 },
+    list: { type: 'list', maxItems: 4, items: { type: 'int', min: -3, max: 3 }, default: [2], since: 5 },
+    text: { type: 'string', maxBytes: 80, default: '*/\u202e', since: 5 },
+    long: { type: 'string', maxBytes: 80, default: 'x'.repeat(60), since: 5 },
+    gone: { type: 'bool', optional: true, since: 6 },
   })
   const comments = [...text.matchAll(/^ {2}\/\*\* (.*) \*\/\n {2}readonly (\w+\??): (.*)$/gm)]
-  expect(comments.slice(0, 4).map(([, ...parts]) => parts)).toStrictEqual([
+  expect(comments.slice(0, 7).map(([, ...parts]) => parts)).toStrictEqual([
     ['From -0.5 to 20 in steps of 0.25.', 'hours', 'number'],
     ['In steps of 0.5 s from 2026-01-01T00:00:00.000Z. Absent where there is none.', 'seen?', 'Date'],
     ["One of 2 values. 'b' where the record has one that is newer than this file.", 'kind', 'GamesKind'],
     [
-      'At most 4 items. A whole number from -3 to 3. Since revision 5 of the schema.',
+      'At most 4 items. A whole number from -3 to 3. Since revision 5 of the schema; in records that are older: [2].',
       'list',
       'readonly number[]',
     ],
+    [
+      'At most 80 bytes of UTF-8. Since revision 5 of the schema; in records that are older: "*\\/\\u{202e}".',
+      'text',
+      'string',
+    ],
+    [
+      'At most 80 bytes of UTF-8. Since revision 5 of the schema; in records that are older: what the schema says.',
+      'long',
+      'string',
+    ],
+    [
+      'True or false. Absent where there is none. Since revision 6 of the schema; in records that are older: absent.',
+      'gone?',
+      'boolean',
+    ],
   ])
+})
+
+test('types say which field of the schema they are of', () => {
+  const inner = { type: 'struct', fields: { kind: { type: 'enum', values: ['c'] } } }
+  const text = generated({ my_homes: { type: 'list', maxItems: 2, items: inner } })
+  expect(text).toContain('/** The fields of `my_homes`. */\nexport interface GamesMyHomesItem {')
+  expect(text).toContain(
+    '/** All values of `my_homes.kind` that are known here. */\nexport const gamesMyHomesItemKindValues = [',
+  )
+  expect(text).toContain('/** A value of `my_homes.kind`. */\nexport type GamesMyHomesItemKind = ')
 })
 
 test('records share nothing, neither with one another nor with the bytes that they were read from', async () => {
