@@ -14,6 +14,7 @@ export interface CppCompiler {
 }
 
 export interface BuildOptions {
+  /** Instead of `sanitizerFlags`. */
   readonly flags?: readonly string[]
   readonly libraries?: readonly string[]
 }
@@ -38,7 +39,12 @@ const strictFlags = [
  * Whatever is undefined, or reaches beyond what is the program's, ends the program. Unoptimized, which hides nothing and
  * compiles in half the time.
  */
-const sanitizerFlags = ['-O0', '-g0', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] as const
+export const sanitizerFlags = [
+  '-O0',
+  '-g0',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+] as const
 
 export const compilers: readonly CppCompiler[] = [
   compilerOf('g++', 'g++ libcurl4-openssl-dev'),

@@ -5,9 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generateCpp } from '../../../src/clients/cpp/generate-cpp.ts'
-import { type RunningCli, runCli, startCli } from '../../support/cli.ts'
 import { blocksOf } from '../../support/pages.ts'
-import { testRedis } from '../../support/redis.ts'
+import { type Demo, eventually, startDemo } from '../support/demo.ts'
 import { sampleModels } from '../support/sample-models.ts'
 import { compilers } from './compilers.ts'
 
@@ -17,7 +16,7 @@ const compiler = compilers[0]!
 const missing = await compiler.missing()
 if (missing !== null) process.stderr.write(`skipped: the C++ of docs/clients.md, for want of ${missing}\n`)
 
-/** Programs of the section, each with what it prints; what needs Unreal stands at the section's end. */
+/** Programs of the section, each with what it prints; unreal.test.ts has those for Unreal, at the section's end. */
 async function programsOfPage(): Promise<{ readonly code: string; readonly shown: string }[]> {
   const lines = (await readFile(new URL('../../../docs/clients.md', import.meta.url), 'utf8')).split('\n')
   const [first, last] = [lines.indexOf('## C++'), lines.indexOf('### Unreal')]
@@ -27,25 +26,13 @@ async function programsOfPage(): Promise<{ readonly code: string; readonly shown
   )
 }
 
-/** A request's deadline may pass on a machine under load, and a default is answered then: what is meant comes next. */
-async function eventually(play: () => Promise<string>, shown: string): Promise<string> {
-  let printed = await play()
-  for (let tries = 1; printed !== shown && tries < 10; tries++) printed = await play()
-  return printed
-}
-
 describe.skipIf(missing !== null)('the C++ of docs/clients.md', () => {
   let directory: string
-  let demo: RunningCli
-  let env: Record<string, string>
+  let demo: Demo
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'recgate-cpp-pages-'))
-    const redis = await testRedis()
-    env = { RECGATE_REDIS_URL: redis.url, RECGATE_DEVELOPMENT_KEY_FILE: join(directory, 'key.json') }
-    const ports = ['--data-port', '0', '--admin-port', '0', '--ops-port', '0']
-    demo = startCli(['demo', ...ports], { env, cwd: directory })
-    await demo.written(/^Running until Ctrl-C\.$/m)
+    demo = await startDemo(directory)
     for (const { path, text } of (await sampleModels()).flatMap((model) => generateCpp(model)))
       await writeFile(join(directory, path), text)
   }, 120_000)
@@ -56,9 +43,7 @@ describe.skipIf(missing !== null)('the C++ of docs/clients.md', () => {
   })
 
   test('compiles and prints what it shows', async () => {
-    const [, gateway = ''] = /^Data +(http:.*)\/recommendations$/m.exec(demo.stdout())!
-    const asked = ['token', '--tenant', 'demo-studio', '--sub', '1000001', '--model', 'games']
-    const token = (await runCli(asked, { env })).stdout.trim()
+    const token = await demo.tokenFor('games')
     const programs = await programsOfPage()
     expect(programs.length).toBe(2)
     for (const [index, { code, shown }] of programs.entries()) {
@@ -67,7 +52,7 @@ describe.skipIf(missing !== null)('the C++ of docs/clients.md', () => {
       const program = join(directory, `page-${index}`)
       await compiler.build([source], program, { libraries: ['-lcurl'] })
       const play = async () => {
-        const options = { env: { ...process.env, no_proxy: '*', GATEWAY: gateway, TOKEN: token } }
+        const options = { env: { ...process.env, no_proxy: '*', GATEWAY: demo.gateway, TOKEN: token } }
         return (await promisify(execFile)(program, [], options)).stdout.trimEnd()
       }
       expect(await eventually(play, shown.trimEnd())).toBe(shown.trimEnd())

@@ -1,0 +1,8 @@
+#pragma once
+
+#include "Interfaces/IHttpBase.h"
+
+class IHttpResponse : public IHttpBase {
+ public:
+  virtual int32 GetResponseCode() const = 0;
+};
