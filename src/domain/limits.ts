@@ -222,6 +222,10 @@ export const limits = {
   readsInFlightMax: 16_384,
   /** A Redis that takes no longer is never too slow, whatever the reads' deadlines. */
   nodePatienceMsMin: 50,
+  /** A connection may be silent for so long while a read's answer is due, or for as long as reads are given. */
+  silenceMsMin: 250,
+  /** And while it is being connected: each answer may take as long as the connection itself. */
+  greetingSilenceMsMin: 500,
   /** What a Redis' breaker judges by: calls within this time, and at least so many of them. */
   breakerWindowMs: 1_000,
   breakerOutcomesMin: 5,

@@ -2,10 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Cluster, Redis } from 'ioredis'
 import { OperationError, UnreachableError } from '../domain/errors.ts'
 import { clusterOptions, nodeOptions, type RedisRole } from './client-options.ts'
-import { isWhole, watchSlots } from './cluster-slots.ts'
+import { endSilentRefreshes, isWhole, watchSlots } from './cluster-slots.ts'
 import { createDirectConnector } from './connectors.ts'
 import { describeEndpoint, describeNode, type RedisEndpoint } from './endpoint.ts'
 import { createWatch, type Report, reasonOf, reportError } from './failure-reason.ts'
+import { type SilenceWatch, watchSilence } from './silence-watch.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -21,6 +22,9 @@ export interface RedisConnection {
 
 /** What a client was told, and last met: ioredis doesn't tell it in every topology. */
 const connections = new WeakMap<RedisClient, { readonly endpoint: RedisEndpoint; reason: string }>()
+
+/** Of clients that read rows; the others' time-outs are ioredis' own. */
+const silenceWatches = new WeakMap<RedisClient, SilenceWatch>()
 
 /** A client that connects in the background and reconnects for ever, with jitter so that a fleet doesn't return as one. */
 export function createRedisClient(role: RedisRole, connection: RedisConnection): RedisClient {
@@ -39,7 +43,18 @@ export function createRedisClient(role: RedisRole, connection: RedisConnection):
       ? createCluster(clusterOptions(role, name, endpoint), endpoint, report, onReady)
       : createSingle(nodeOptions(role, name, endpoint), createWatch(endpoint, report), onReady)
   connections.set(client, state)
+  if (role === 'reads') {
+    const watch = watchSilence(() => (isCluster(client) ? client.nodes('all') : [client]))
+    silenceWatches.set(client, watch)
+    if (isCluster(client)) endSilentRefreshes(client)
+    client.on('end', watch.stop)
+  }
   return client
+}
+
+/** Tells a client of reads how long they are given: its connections may be silent for as long. */
+export function waitsOf(client: RedisClient): (givenMs: number) => void {
+  return silenceWatches.get(client)?.given ?? (() => undefined)
 }
 
 /** What `createCatalogAnnouncements` works with. */

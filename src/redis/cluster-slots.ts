@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis'
+import { limits } from '../domain/limits.ts'
 
 /** At most so often, however many connections break. */
 const refreshMsMin = 500
@@ -64,6 +65,17 @@ export function addNode(cluster: Cluster, address: string): Redis {
   return connectionPool.findOrCreate({
     host: address.slice(0, colon),
     port: Number(address.slice(colon + 1)),
+  })
+}
+
+/**
+ * ioredis reads slots over a connection of its own, which it makes like one of a node's. No read goes there, so that
+ * ioredis' plain time-out is good enough: a node that hangs must not keep others from being asked.
+ */
+export function endSilentRefreshes(cluster: Cluster): void {
+  cluster.on('+node', (node: Redis) => {
+    const duplicate = node.duplicate.bind(node)
+    node.duplicate = (options) => duplicate({ ...options, socketTimeout: limits.greetingSilenceMsMin })
   })
 }
 

@@ -4,10 +4,10 @@ import {
   ExponentialBackoff,
   halfJitterGenerator,
   handleWhenResult,
-  SamplingBreaker,
 } from 'cockatiel'
 import { limits } from '../domain/limits.ts'
 import type { BreakerEvent } from './breaker-event.ts'
+import { createOutcomeWindow } from './outcome-window.ts'
 
 /** What was sent together: null where the node answered it all, or else why it didn't; never rejects. */
 export type Outcome = Promise<string | null>
@@ -56,11 +56,7 @@ export function createNodeBreaker(
   const policy = circuitBreaker(
     handleWhenResult((failure) => failure !== null),
     {
-      breaker: new SamplingBreaker({
-        threshold: 0.5,
-        duration: limits.breakerWindowMs,
-        minimumRps: (limits.breakerOutcomesMin * 1000) / limits.breakerWindowMs,
-      }),
+      breaker: createOutcomeWindow(clock),
       // Probes have a timer. cockatiel would look at the wall clock, and wait for as long as that was set back.
       halfOpenAfter: new ConstantBackoff(Number.NEGATIVE_INFINITY),
     },

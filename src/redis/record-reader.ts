@@ -2,7 +2,7 @@ import { limits } from '../domain/limits.ts'
 import type { RecordReader, RecordReadResult } from '../serving/ports.ts'
 import { createReadBound, type ReadBound } from '../serving/read-bound.ts'
 import type { BreakerEvent } from './breaker-event.ts'
-import { isCluster, type RedisClient } from './client.ts'
+import { isCluster, type RedisClient, waitsOf } from './client.ts'
 import { createClusterReads } from './cluster-reads.ts'
 import { type CountedBreakers, createNodeBreakers } from './node-breakers.ts'
 import { createScriptReads } from './script-reads.ts'
@@ -38,6 +38,7 @@ export function createRecordReader(
   const { clock = () => performance.now(), report = () => undefined } = options
   const { bound = createReadBound(limits.readsInFlightMax) } = options
   const turning = createTurningClock(clock)
+  const waits = waitsOf(client)
   const breakers = createNodeBreakers({ clock, turningMs: turning.now, report })
   /** Not sent yet. */
   let queued: WaitingRead[] = []
@@ -93,7 +94,12 @@ export function createRecordReader(
     const reads = queued
     queued = []
     const now = clock()
-    for (const { owed, modelDeadlineAt } of reads) if (owed !== null) bound.sent(owed, now, modelDeadlineAt)
+    let latestDeadlineAt = now
+    for (const { owed, modelDeadlineAt } of reads) {
+      if (owed !== null) bound.sent(owed, now, modelDeadlineAt)
+      if (modelDeadlineAt > latestDeadlineAt) latestDeadlineAt = modelDeadlineAt
+    }
+    waits(latestDeadlineAt - now)
     sender.send(reads)
   }
 
@@ -125,7 +131,11 @@ export function createRecordReader(
     read(read, deadlineAt, modelDeadlineAt = deadlineAt) {
       if (read.own === null && read.control === null)
         return Promise.resolve({ from: 'none', cause: 'no-table' })
-      if (!sender.canSend()) return Promise.resolve({ from: 'none', cause: 'store' })
+      if (!sender.canSend()) {
+        // The connection that is being made must not be given up sooner than this read would have been.
+        waits(modelDeadlineAt - clock())
+        return Promise.resolve({ from: 'none', cause: 'store' })
+      }
       if (awaited >= limits.readsInFlightMax) return Promise.resolve({ from: 'none', cause: 'shed' })
       return new Promise((resolve) => {
         awaited++

@@ -93,14 +93,18 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
   }
   /** Not by a deadline: these reads have none. */
   const expectStoreAtOnce = async () => {
-    const results = await Promise.all(Array.from({ length: 100 }, () => read(Number.POSITIVE_INFINITY)))
+    const results = await Promise.all(
+      Array.from({ length: 100 }, () => read(Number.POSITIVE_INFINITY, modelDeadlineMs)),
+    )
     expect(results).toEqual(results.map(() => none('store')))
   }
   const untilReadAgain = () =>
     until('it is read again', async () => {
       await pause(1)
-      return (await read(10_000)).from === 'own'
+      return (await read(10_000, modelDeadlineMs)).from === 'own'
     })
+  const queuesOf = (client: Redis) =>
+    client as unknown as Record<'commandQueue' | 'offlineQueue', { readonly length: number }>
 
   test('30 ms later than usual serves within the deadline', async () => {
     proxy.setWeather({ delayMs: () => 30 })
@@ -159,18 +163,46 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
     const before = proxy.connections()
     process.kill(pid, 'SIGSTOP')
     const results = await readUntil('it hung for 5 s', forMs(5_000))
-    // One at a time, each given 250 ms to answer, with pauses in between: 20 at most, and 8 to 12 as a rule.
+    // One at a time, each given half a second to answer, with pauses in between: 10 at most, and 5 to 9 as a rule.
     expect(proxy.connections() - before).toBeGreaterThan(2)
-    expect(proxy.connections() - before).toBeLessThanOrEqual(20)
+    expect(proxy.connections() - before).toBeLessThanOrEqual(10)
     expect(sharesOf(results).own).toBeLessThan(0.05)
     expect(sharesOf(results).deadline).toBeLessThan(0.3)
-    const { commandQueue, offlineQueue } = reads as unknown as Record<string, { length: number }>
-    expect(offlineQueue!.length).toBe(0)
+    const { commandQueue, offlineQueue } = queuesOf(reads)
+    expect(offlineQueue.length).toBe(0)
     // A handshake's INFO, or a probe.
-    expect(commandQueue!.length).toBeLessThan(5)
+    expect(commandQueue.length).toBeLessThan(5)
     process.kill(pid, 'SIGCONT')
     await untilReadAgain()
     expect(isOpen()).toBe(false)
+  })
+
+  test('300 ms later than usual serves those who have a second, also over a connection that is made anew', async () => {
+    proxy.setWeather({ delayMs: () => 300 })
+    const before = proxy.connections()
+    for (let round = 0; round < 5; round++) {
+      const results = await Promise.all(Array.from({ length: 20 }, () => read(1_000)))
+      expect(results.map(({ from }) => from)).toEqual(results.map(() => 'own'))
+    }
+    expect(proxy.connections() - before).toBe(0)
+    reads.disconnect(true)
+    await until('the connection is lost', () => reads.status !== 'ready')
+    await until('it is read again', async () => (await read(1_000)).from === 'own')
+    expect(events).toEqual([])
+  })
+
+  test('that is forgotten by the network is given up when the longest that reads have is over', async () => {
+    const lost = new Promise<number>((resolve) => reads.once('close', () => resolve(performance.now())))
+    await read(1_000)
+    const startedAt = performance.now()
+    proxy.forgetOpenOnes()
+    const long = read(1_000)
+    const results = await readUntil('it is given up', () => reads.status !== 'ready')
+    expect((await lost) - startedAt).toBeGreaterThan(900)
+    expect(['deadline', 'store']).toContain(((await long) as { cause?: string }).cause)
+    expect(sharesOf(results).own).toBe(0)
+    expect(queuesOf(reads).commandQueue.length).toBeLessThan(5)
+    await untilReadAgain()
   })
 
   test('because the user may not read is not asked on, and a PING would not say so', async () => {
@@ -209,6 +241,30 @@ describe.skipIf(binary === null)('a Redis that fails reads', () => {
     // All of them, unless a busy machine gives Redis no turn in 120 ms.
     expect(taken).toBeGreaterThan(5)
     expect(events).toEqual([])
+  })
+
+  test('keeps its connection while it is this process that stands still, and the answer lies in the kernel', async () => {
+    const direct = singleClient('reads', redis.url)
+    try {
+      await redisReady(direct, 10_000)
+      let lost = 0
+      direct.on('close', () => lost++)
+      reader = createRecordReader(direct, { report: (event) => void events.push(event) })
+      for (let round = 0; round < 5; round++) {
+        const reading = read()
+        // Sent by then, and not answered yet.
+        await nextTurn()
+        expect(queuesOf(direct).commandQueue.length).toBe(1)
+        const isOver = forMs(400)
+        while (!isOver());
+        await reading
+        await until('it is answered', () => queuesOf(direct).commandQueue.length === 0)
+        expect(lost).toBe(0)
+      }
+      expect(events).toEqual([])
+    } finally {
+      direct.disconnect()
+    }
   })
 
   test('of connections that break again and again is left alone until they don’t', async () => {

@@ -30,17 +30,21 @@ export async function writeTaggedTables(client: RedisClient, buckets: number): P
 
 /**
  * 1,000 reads, in turns of the event loop whose replies overlap. `deadlineMs` is each read's; client's deadlines come in
- * between where they are short, so that late replies arrive among those that are waited for.
+ * between where they are short, so that late replies arrive among those that are waited for. Redis is given
+ * `modelDeadlineMs` for each.
  */
 async function readAtOnce(
   reader: RecordReader,
   tables: TaggedTables,
   deadlineMs: (index: number) => number,
+  modelDeadlineMs: number,
 ): Promise<RecordReadResult[]> {
   const results: Promise<RecordReadResult>[] = []
   for (let index = 0; index < count; index++) {
-    const deadlineAt = performance.now() + deadlineMs(index)
-    results.push(reader.read({ rowKey: `row-${index}`, ...tables }, deadlineAt, deadlineAt + 20_000))
+    const now = performance.now()
+    results.push(
+      reader.read({ rowKey: `row-${index}`, ...tables }, now + deadlineMs(index), now + modelDeadlineMs),
+    )
     if (index % 50 === 49) await pause(0)
   }
   return Promise.all(results)
@@ -70,6 +74,8 @@ interface BadNetwork {
   readonly role: RedisRole
   readonly weather: Weather | null
   readonly deadlineMs: (index: number) => number
+  /** Connections that are silent for as long are given up. */
+  readonly modelDeadlineMs: number
   /** What the connections meet while reads are under way. */
   readonly meanwhile?: (proxy: TcpProxy) => void
   readonly rounds: number
@@ -85,6 +91,7 @@ export const badNetworks: readonly BadNetwork[] = [
     role: 'tables',
     weather: { sliceBytesMax: 3 },
     deadlineMs: long,
+    modelDeadlineMs: 40_000,
     rounds: 1,
     expectAnswered: (answered) => expect(answered).toBe(count),
   },
@@ -93,6 +100,7 @@ export const badNetworks: readonly BadNetwork[] = [
     role: 'tables',
     weather: { sliceBytesMax: 64, delayMs: () => Math.random() * 60 },
     deadlineMs: someShort,
+    modelDeadlineMs: 40_000,
     rounds: 3,
     expectAnswered: (answered) => {
       expect(answered).toBeGreaterThanOrEqual((3 * count * 3) / 4)
@@ -104,6 +112,7 @@ export const badNetworks: readonly BadNetwork[] = [
     role: 'reads',
     weather: { sliceBytesMax: 200, resetChance: 0.03, delayMs: () => Math.random() * 5 },
     deadlineMs: someShort,
+    modelDeadlineMs: 40_000,
     rounds: 10,
     expectAnswered: (answered) => {
       expect(answered).toBeGreaterThan(0)
@@ -115,6 +124,7 @@ export const badNetworks: readonly BadNetwork[] = [
     role: 'reads',
     weather: { sliceBytesMax: 64, delayMs: () => 10 },
     deadlineMs: (index) => (index % 4 === 0 ? 5 : 500),
+    modelDeadlineMs: 1_000,
     meanwhile: (proxy) => setTimeout(proxy.forgetOpenOnes, 15),
     rounds: 3,
     expectAnswered: (answered) => expect(answered).toBeLessThan(3 * count),
@@ -123,7 +133,7 @@ export const badNetworks: readonly BadNetwork[] = [
 
 /** Rounds of reads through proxies: each answer is the read's own, or none, and in the end everything is read again. */
 export async function expectOwnAnswers(
-  { weather, deadlineMs, meanwhile, rounds, expectAnswered }: BadNetwork,
+  { weather, deadlineMs, modelDeadlineMs, meanwhile, rounds, expectAnswered }: BadNetwork,
   {
     proxies,
     ...read
@@ -137,11 +147,11 @@ export async function expectOwnAnswers(
       proxy.setWeather(weather)
       meanwhile?.(proxy)
     }
-    answered += countOwn(await readAtOnce(reader, tables, deadlineMs))
+    answered += countOwn(await readAtOnce(reader, tables, deadlineMs, modelDeadlineMs))
     for (const proxy of proxies) proxy.setWeather(null)
     await until('every row is read again', async () => {
       await pause(0)
-      return countOwn(await readAtOnce(reader, tables, long)) === count
+      return countOwn(await readAtOnce(reader, tables, long, modelDeadlineMs)) === count
     })
   }
   expectAnswered(answered)

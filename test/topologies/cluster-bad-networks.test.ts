@@ -72,6 +72,27 @@ describe.skipIf(await cannotRun('a Cluster over bad networks'))('a Cluster over 
     },
   )
 
+  test('one node that takes 300 ms is read by those who have a second', async () => {
+    const [far] = proxies
+    far!.setWeather({ delayMs: () => 300 })
+    await connect('reads')
+    const isRead = async () => {
+      const deadlineAt = performance.now() + 1_000
+      const results = await Promise.all(
+        Array.from({ length: 60 }, (_, index) => {
+          const rowKey = `row-${3 * index + 1}`
+          return reader.read({ rowKey, own: tables.own, control: null }, deadlineAt)
+        }),
+      )
+      return results.every(({ from }) => from === 'own')
+    }
+    await until('every node is read', isRead)
+    const before = far!.connections()
+    for (let round = 0; round < 5; round++) expect(await isRead()).toBe(true)
+    expect(far!.connections()).toBe(before)
+    expect(events).toEqual([])
+  })
+
   test('one node that is too slow costs its own rows, and control’s row on another stands in', async () => {
     await connect('reads')
     const [slow] = proxies

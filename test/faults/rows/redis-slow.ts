@@ -79,7 +79,6 @@ export const redisSlow: Scenario = {
       const crowd = await stage.load({ ratePerSecond: 200, connectionsMax: 4_000, giveUpMs: 10_000 })
       await untilServed(crowd)
       const from = Date.now()
-      // Below the reads' socket time-out, beyond which connections are given up.
       proxy.setWeather({ delayMs: () => 200, sliceBytesMax: 200, resetChance })
       await crowd.setRate(fast)
       let waitingMax = 0

@@ -70,10 +70,18 @@ describe('it opens', () => {
 
   test('not by failures that lie longer back', async () => {
     await observe(4, failed)
-    await vi.advanceTimersByTimeAsync(5_000)
-    await observe(20, answered, 250)
+    await vi.advanceTimersByTimeAsync(600_000)
     await observe(4, failed)
     expect(breaker.isOpen).toBe(false)
+    await observe(1, failed)
+    expect(breaker.isOpen).toBe(true)
+  })
+
+  test('whatever becomes of the wall clock', async () => {
+    await observe(1_000, answered, 5)
+    vi.setSystemTime(Date.now() - 3_600_000)
+    await observe(150, failed, 5)
+    expect(breaker.isOpen).toBe(true)
   })
 
   test('not by a hiccup of 100 ms', async () => {
@@ -133,7 +141,12 @@ describe('open', () => {
     expect(events[1]).toMatchObject({ event: 'closed', node: '127.0.0.1:6379' })
     await vi.advanceTimersByTimeAsync(5_000)
     expect(probes).toHaveLength(1)
-    // What was counted before is forgotten; the probe counts as answered.
+  })
+
+  test('what was counted before it closed is forgotten, and the probe counts as answered', async () => {
+    await open()
+    probed = answered
+    await vi.advanceTimersByTimeAsync(100)
     await observe(3, failed)
     expect(breaker.isOpen).toBe(false)
     await observe(1, failed)
