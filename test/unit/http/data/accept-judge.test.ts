@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { limits } from '../../../../src/domain/limits.ts'
 import {
   type AcceptSample,
   type AcceptVerdict,
@@ -20,36 +21,39 @@ function verdicts(...samples: readonly Waits[]): AcceptVerdict[] {
   return samples.map((sample, index) => judge({ ...sample, at: index * 100 }))
 }
 
+/** Samples after which it has lasted. */
+const lasting = limits.acceptStaleMs / 100
+
 const times = (count: number, sample: Waits): Waits[] => Array.from({ length: count }, () => sample)
 
 describe.each([
   ['requests wait too long for their turn', late],
   ['newcomers wait too long to be taken', long],
 ])('where %s', (_, bad) => {
-  test('the queue is emptied after a second, and not before', () => {
-    expect(emptiedAt(...times(10, bad), calm, ...times(10, bad))).toEqual([])
-    expect(emptiedAt(...times(11, bad))).toEqual([10])
+  test('the queue is emptied when it has lasted, and not before', () => {
+    expect(emptiedAt(...times(lasting, bad), calm, ...times(lasting, bad))).toEqual([])
+    expect(emptiedAt(...times(lasting + 1, bad))).toEqual([lasting])
   })
 
   test('it is emptied by two samples in a row while the overload lasts', () => {
-    const overload = times(11, bad)
-    expect(emptiedAt(...overload, calm, bad, calm, bad, bad)).toEqual([10, 15])
+    const overload = times(lasting + 1, bad)
+    expect(emptiedAt(...overload, calm, bad, calm, bad, bad)).toEqual([lasting, lasting + 5])
     // Ten seconds later it is another one.
-    expect(emptiedAt(...overload, ...times(100, calm), ...times(10, bad))).toEqual([10])
+    expect(emptiedAt(...overload, ...times(100, calm), ...times(lasting, bad))).toEqual([lasting])
   })
 })
 
 test('one reason may follow the other', () => {
-  expect(emptiedAt(...times(5, late), ...times(6, long))).toEqual([10])
+  expect(emptiedAt(...times(lasting - 1, late), ...times(2, long))).toEqual([lasting])
 })
 
 test('connections end where it is requests that wait, for as long as that lasts', () => {
   const ending = (...samples: readonly Waits[]) =>
     verdicts(...samples).flatMap(({ endsConnections }, index) => (endsConnections ? [index] : []))
-  expect(ending(...times(10, late), ...times(10, calm))).toEqual([])
-  expect(ending(...times(12, late), calm, late, late)).toEqual([10, 11, 14])
-  expect(ending(...times(30, long))).toEqual([])
-  expect(ending(...times(11, late), ...times(5, long), late)).toEqual([10, 16])
+  expect(ending(...times(lasting, late), ...times(lasting, calm))).toEqual([])
+  expect(ending(...times(lasting + 2, late), calm, late, late)).toEqual([lasting, lasting + 1, lasting + 4])
+  expect(ending(...times(3 * lasting, long))).toEqual([])
+  expect(ending(...times(lasting + 1, late), ...times(5, long), late)).toEqual([lasting, lasting + 6])
 })
 
 test('at its bound it is not stale', () => {
