@@ -243,6 +243,8 @@ export const limits = {
   heapShareMax: 0.9,
   /** How often it is judged whether what waits to be accepted is stale; the queue is closed for as long. */
   acceptSampleMs: 100,
+  /** Connections that the kernel keeps until they are accepted, as Node asks for. */
+  acceptQueueMax: 511,
   /** A queue that was stale for so long is emptied; again sooner, for so long after it was emptied last. */
   acceptStaleMs: 1_000,
   acceptOverloadMs: 10_000,

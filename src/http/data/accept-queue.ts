@@ -137,18 +137,24 @@ function createNewcomer(server: Server): {
   let socket: Socket | null = null
   let cameAt = 0
   let waitedMs = 0
+  let open = 0
   const leave = () => {
     socket?.destroy()
     socket = null
   }
-  server.on('connection', ({ remotePort }: Socket) => {
-    if (socket === null || socket.localPort !== remotePort) return
+  /** Where as many may wait as there are places, this one would take somebody's, or be counted as one that was dropped. */
+  const isRoom = () =>
+    server.maxConnections === undefined || open + limits.acceptQueueMax < server.maxConnections
+  server.on('connection', (taken: Socket) => {
+    open++
+    taken.once('close', () => open--)
+    if (socket === null || socket.localPort !== taken.remotePort) return
     waitedMs = performance.now() - cameAt
     leave()
   })
   return {
     come({ address, port }) {
-      if (socket !== null) return
+      if (socket !== null || !isRoom()) return
       cameAt = performance.now()
       const own = connect(port, anyAddress.get(address) ?? address)
       socket = own

@@ -24,8 +24,9 @@ interface Busy {
   work(ms: number): void
 }
 
-async function startBusy(waitMsMax = 150): Promise<Busy> {
+async function startBusy(waitMsMax = 150, connectionsMax = 10_000): Promise<Busy> {
   const server = createServer((_request, response) => response.end('served'))
+  server.maxConnections = connectionsMax
   let flushes = 0
   let [turnMs, turns, taken] = [0, 0, 0]
   server.on('connection', () => taken++)
@@ -113,6 +114,14 @@ test('what strangers do who were taken closes no door: they come, begin a reques
   }
   await until('they are gone', () => gone === 60)
   expect(busy.flushes()).toBe(0)
+})
+
+test('a process that may have few connections takes none of them for itself', async () => {
+  const [few, many] = [await startBusy(150, 500), await startBusy()]
+  few.work(5)
+  many.work(5)
+  await until('the other one has asked', () => many.taken() >= 3)
+  expect(few.taken()).toBe(0)
 })
 
 test('while it lasts the door opens again and again', async () => {
