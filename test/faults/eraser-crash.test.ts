@@ -83,7 +83,7 @@ async function diesAfter(at: number, { meetsOthers }: { readonly meetsOthers: bo
 }
 
 test('killed after any of its commands, it is finished by the next, also where publishes come between', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const whole = await startDying(redis.url, eraser, [await newTenant(), erased], 0, () => undefined)
   expect(await whole.ended).toEqual({ code: 0, signal: null, said: '5' })

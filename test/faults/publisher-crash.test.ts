@@ -152,7 +152,7 @@ async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>):
 
 describe('a publisher', () => {
   test('killed after any of its commands leaves what was served, or all that is new', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const names = await wholePublish()
     const chosen = points(names)

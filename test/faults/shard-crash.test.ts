@@ -128,7 +128,7 @@ test.each([
 ] as const)(
   'the %s shard’s publisher, killed after any of its commands',
   {
-    timeout: 120_000,
+    timeout: 300_000,
   },
   async (_, index, wanted) => {
     const names = await killedAfter(await newTenant(index), index, 0)
