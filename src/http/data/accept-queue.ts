@@ -37,9 +37,10 @@ export interface AcceptVerdict {
 const asEver: AcceptVerdict = { emptiesQueue: false, endsConnections: false }
 
 /**
- * What is to be done, sample for sample. The queue is to be emptied where it has been stale for as long as clients have patience. A
- * stall, or a crowd that comes at once, is over sooner, and who waits in it is served. While an overload lasts that was
- * found so, two stale samples in a row are enough. And where it is requests that wait, there are too many connections.
+ * What is to be done, sample for sample. The queue is to be emptied where it has been stale for as long as clients have
+ * patience. A stall, or a crowd that comes at once, is over sooner, and who waits in it is served. While an overload
+ * lasts that was found so, two stale samples in a row are enough. And where it is requests that wait, there are too many
+ * connections.
  */
 export function createAcceptJudge(waitMsMax: number): (sample: AcceptSample) => AcceptVerdict {
   let staleSince: number | null = null
@@ -76,7 +77,10 @@ export interface AcceptQueueOptions {
   readonly onFlush: () => void
 }
 
-/** @param server it listens where it was made to; while the queue is being emptied it doesn't, for `acceptSampleMs` */
+/**
+ * @param server has its `maxConnections`, and listens where it was made to; while the queue is being emptied it doesn't,
+ * for `acceptSampleMs`
+ */
 export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: AcceptQueueOptions): AcceptQueue {
   const judge = createAcceptJudge(waitMsMax)
   const turns = createTurnWaits()
@@ -101,7 +105,11 @@ export function createAcceptQueue(server: Server, { waitMsMax, onFlush }: Accept
       Server.prototype.close.call(server)
       newcomer.leave()
       onFlush()
-    } else if (utilization > limits.acceptBusyMin) newcomer.come(address!)
+    } else if (utilization > limits.acceptBusyMin)
+      server.getConnections((_, connections) => {
+        // Where as many may wait as there are places, it would take somebody's, or be counted as one that was dropped.
+        if (connections + limits.acceptQueueMax < server.maxConnections) newcomer.come(address!)
+      })
   }
 
   function open(): void {
@@ -137,24 +145,18 @@ function createNewcomer(server: Server): {
   let socket: Socket | null = null
   let cameAt = 0
   let waitedMs = 0
-  let open = 0
   const leave = () => {
     socket?.destroy()
     socket = null
   }
-  /** Where as many may wait as there are places, this one would take somebody's, or be counted as one that was dropped. */
-  const isRoom = () =>
-    server.maxConnections === undefined || open + limits.acceptQueueMax < server.maxConnections
-  server.on('connection', (taken: Socket) => {
-    open++
-    taken.once('close', () => open--)
-    if (socket === null || socket.localPort !== taken.remotePort) return
+  server.on('connection', ({ remotePort }: Socket) => {
+    if (socket === null || socket.localPort !== remotePort) return
     waitedMs = performance.now() - cameAt
     leave()
   })
   return {
     come({ address, port }) {
-      if (socket !== null || !isRoom()) return
+      if (socket !== null) return
       cameAt = performance.now()
       const own = connect(port, anyAddress.get(address) ?? address)
       socket = own
